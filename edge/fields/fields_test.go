@@ -1,0 +1,69 @@
+package fields
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestClassify(t *testing.T) {
+	for class, names := range map[Class]string{
+		Free: "Accept Authorization Cookie Content-Type Content-Length Host-Name X-Api-Key X_api_key X-Forward X-Forwardedfor Xforwarded-For User-Agent " +
+			"Te-Deum Upgrade-Insecure-Requests Keep Proxied Transfer X-Http-Methods X-Gatehouse Traceparent Connect " +
+			"X-Real-Ip-And-A-Name-That-Is-Longer-Than-Others Content-Type-Of-Something-Else_",
+		Never: "Keep-Alive Proxy Proxy-Connection Proxy-Authorization Proxy-Anything Trailer Transfer-Encoding Http2-Settings Host " +
+			"X-Http-Method-Override X-HTTP-METHOD-OVERRIDE x_http_method_override X-Original-Url X-Rewrite-Url X-Gatehouse-Principal X_gatehouse_principal " +
+			"X_forwarded_for X-Forwarded_For X_Real_Ip Content_Length content_type Keep_alive Transfer_Encoding Proxy_Authorization " +
+			"X-Gatehouse-A-Name-That-Is-Longer-Than-All-Others X_Forwarded_A-Name-That-Is-Longer-Than-All-Others",
+		Forwarding: "Forwarded X-Forwarded-For x-forwarded-for X-Forwarded-Proto X-Forwarded-Anything-That-Is-Longer-Than-All-Others X-Forwarded-",
+		Address:    "X-Real-Ip True-Client-Ip CF-Connecting-IP",
+		Connection: "Connection CONNECTION",
+		TE:         "TE te",
+		Upgrade:    "Upgrade",
+	} {
+		for _, name := range strings.Fields(names) {
+			if got := Classify(name); got != class {
+				t.Errorf("%s: %d, want %d", name, got, class)
+			}
+		}
+	}
+	if Classify("") != Never {
+		t.Error("the empty name passes")
+	}
+}
+
+func FuzzClassify(f *testing.F) {
+	for _, name := range []string{"X-Forwarded-For", "x_forwarded_for", "Accept", "Proxy-", ""} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		got := Classify(name)
+		if got != Classify(strings.ToUpper(name)) && strings.ToUpper(name) == asciiUpper(name) {
+			t.Errorf("%q: the case decides", name)
+		}
+		flat := strings.ReplaceAll(name, "_", "-")
+		if flat != name && Classify(flat) != Free && got != Never {
+			t.Errorf("%q passes for %q", name, flat)
+		}
+	})
+}
+
+func asciiUpper(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 32
+		}
+		return r
+	}, s)
+}
+
+func BenchmarkClassify(b *testing.B) {
+	names := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Type", "Cookie", "User-Agent", "X-Api-Key", "X-Request-Id"}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, name := range names {
+			if Classify(name) != Free {
+				b.Fatal(name)
+			}
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatehouse/exchange"
+)
+
+// listener is one socket with its accept loop and its connections. It is the
+// Entry of the keeper, kept as long as configurations name its address.
+type listener struct {
+	key      string
+	socket   *net.TCPListener
+	handler  http.Handler
+	policyOf func(key string) *Policy
+	refused  func(*exchange.Conn, int, string)
+	log      *slog.Logger
+	owner    *Listeners
+	counters Counters
+
+	ctx      context.Context // of every request; ends when the listener is killed or done
+	cancel   context.CancelFunc
+	addrs    perAddress
+	welcomes sync.WaitGroup // connections between accept and hand-over
+	engines  sync.WaitGroup // goroutines of engines
+	started  bool
+	loop     chan struct{} // closed when the accept loop has ended
+	done     chan struct{} // closed when nothing of the listener is left
+
+	lastWarning time.Time
+
+	mu     sync.Mutex
+	policy *Policy // the last one seen
+	engine *engine
+	conns  map[*conn]struct{}
+	empty  chan struct{} // closed when retired and without connections; nil before
+}
+
+func (l *listener) start() {
+	if l.started {
+		l.refresh()
+		return
+	}
+	l.started = true
+	l.refresh()
+	go l.accept()
+}
+
+// refresh makes new connections come under the present policy.
+func (l *listener) refresh() {
+	p := l.current()
+	if p == nil {
+		return
+	}
+	l.mu.Lock()
+	old := l.engine
+	if old != nil && old.settings == p.settings {
+		l.mu.Unlock()
+		return
+	}
+	l.engine = newEngine(l, p.settings)
+	l.mu.Unlock()
+	if old != nil {
+		old.retire()
+	}
+}
+
+// current returns the policy in force, or the last one where the address is
+// in no configuration any more but connections still arrive.
+func (l *listener) current() *Policy {
+	p := l.policyOf(l.key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p == nil {
+		return l.policy
+	}
+	l.policy = p
+	return p
+}
+
+// lastCall is how long a closing listener goes on accepting what the kernel
+// has already queued, which closing the socket would reset.
+const lastCall = 20 * time.Millisecond
+
+// accept is the listener's loop. It ends when the socket's deadline, which
+// retiring sets, passes.
+func (l *listener) accept() {
+	defer close(l.loop)
+	var pause time.Duration
+	for {
+		tcp, err := l.socket.AcceptTCP()
+		if err == nil {
+			pause = 0
+			l.arrived(tcp)
+			continue
+		}
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		l.counters.AcceptErrors.Add(1)
+		if pause == 0 {
+			l.log.Warn("cannot accept connections; trying again", "listener", l.key, "error", err)
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(pause):
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// arrived takes in one connection, or closes it where it is one too many.
+func (l *listener) arrived(tcp *net.TCPConn) {
+	l.counters.Accepted.Add(1)
+	p := l.current()
+	if p == nil {
+		drop(tcp)
+		return
+	}
+	c := l.newConn(tcp, p)
+	if c == nil {
+		drop(tcp)
+		l.warnFull()
+		return
+	}
+	l.welcomes.Add(1)
+	if p.tls == nil && p.settings.proxyProtocol == proxyOff {
+		defer l.welcomes.Done()
+		l.handOver(c, c, false)
+		return
+	}
+	go func() {
+		defer l.welcomes.Done()
+		l.welcome(c)
+	}()
+}
+
+// warnEvery is how often full limits are worth a line in the log. The accept
+// loop alone uses lastWarning.
+const warnEvery = time.Minute
+
+func (l *listener) warnFull() {
+	if now := time.Now(); now.Sub(l.lastWarning) >= warnEvery {
+		l.lastWarning = now
+		l.log.Warn("connections are refused for being too many", "listener", l.key,
+			"open", l.counters.Active.Load(), "refused-in-all", l.counters.RefusedLimit.Load(), "refused-per-address", l.counters.RefusedAddress.Load())
+	}
+}
+
+// drop closes a connection without the courtesies, which would keep memory in
+// the kernel for a stranger.
+func drop(tcp *net.TCPConn) {
+	_ = tcp.SetLinger(0)
+	_ = tcp.Close()
+}
+
+// newConn enters a connection in the books; nil where there is no room.
+func (l *listener) newConn(tcp *net.TCPConn, p *Policy) *conn {
+	peer := addrPort(tcp.RemoteAddr())
+	c := &conn{Conn: tcp, tcp: tcp, listener: l, policy: p}
+	c.info = exchange.Conn{Listener: p.Address, Peer: peer, Source: peer, Trusted: p.Trusts(peer.Addr()), TLS: p.TLS}
+	// A trusted proxy speaks for many clients: its own address is not counted.
+	if !c.info.Trusted && !l.count(c, peer.Addr()) {
+		return nil
+	}
+	l.mu.Lock()
+	if len(l.conns) >= p.settings.connections {
+		l.mu.Unlock()
+		l.counters.RefusedLimit.Add(1)
+		l.uncount(c)
+		return nil
+	}
+	l.conns[c] = struct{}{}
+	l.mu.Unlock()
+	l.counters.Active.Add(1)
+	setWriteTimeout(tcp, p.settings.writeTimeout)
+	return c
+}
+
+// forget takes a closed connection out of the books.
+func (l *listener) forget(c *conn) {
+	l.uncount(c)
+	l.counters.Active.Add(-1)
+	if c.hijacked.Load() {
+		l.counters.Hijacked.Add(-1)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+	if l.empty != nil && len(l.conns) == 0 {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+// each calls f for every connection; f must not close it.
+func (l *listener) each(f func(*conn)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		f(c)
+	}
+}
+
+// handOver gives a connection to the engine: c, or the TLS connection on it.
+func (l *listener) handOver(c *conn, served net.Conn, h2 bool) {
+	c.h2 = h2
+	c.describe()
+	var tried *engine
+	for {
+		l.mu.Lock()
+		e := l.engine
+		l.mu.Unlock()
+		if e == tried {
+			_ = served.Close()
+			return
+		}
+		c.engine.Store(e)
+		to := e.conns1
+		if h2 {
+			to = e.conns2
+		}
+		if to.give(served) {
+			return
+		}
+		tried = e
+	}
+}
+
+// Retire stops accepting, and lets connections end as engine.retire says.
+func (l *listener) Retire() {
+	if !l.started {
+		_ = l.socket.Close()
+		l.cancel()
+		close(l.done)
+		return
+	}
+	l.owner.closing.Add(1)
+	_ = l.socket.SetDeadline(time.Now().Add(lastCall))
+	l.mu.Lock()
+	if l.engine != nil {
+		l.engine.announce()
+	}
+	l.mu.Unlock()
+	go l.end()
+}
+
+func (l *listener) end() {
+	<-l.loop
+	_ = l.socket.Close()
+	l.owner.closing.Done()
+	l.welcomes.Wait()
+	l.mu.Lock()
+	last := l.engine
+	empty := make(chan struct{})
+	if len(l.conns) == 0 {
+		close(empty)
+	} else {
+		l.empty = empty
+	}
+	l.mu.Unlock()
+	if last != nil {
+		last.retire()
+	}
+	<-empty
+	l.engines.Wait()
+	l.cancel()
+	close(l.done)
+}
+
+// kill closes every connection at once, and only then ends their requests, so
+// that none of them has half an answer for a whole one.
+func (l *listener) kill() {
+	defer l.cancel()
+	l.mu.Lock()
+	conns := make([]*conn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	l.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
+// engineRefused counts a request that the HTTP engine refused by itself.
+func (l *listener) engineRefused(c *conn, status int) {
+	reason := "bad-request"
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		reason = "header-too-large"
+		l.counters.LargeHeaders.Add(1)
+	case http.StatusRequestTimeout:
+		reason = "header-timeout"
+		l.counters.SlowHeaders.Add(1)
+	default:
+		l.counters.BadRequests.Add(1)
+	}
+	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", status, "reason", reason)
+	if l.refused != nil {
+		l.refused(&c.info, status, reason)
+	}
+}

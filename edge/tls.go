@@ -1,0 +1,129 @@
+package edge
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/config"
+	"gatehouse/edge/certs"
+)
+
+// Authority issues certificates to listeners; *ca.CA is one.
+type Authority = certs.Authority
+
+func tlsVersion(name string) uint16 {
+	if name == "1.3" {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// compileTLS sets p's TLS configuration, and reports whether it could.
+func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
+	store := certs.New()
+	from := &t.Certificates
+	if from.Internal || len(from.Files) == 0 {
+		store.Issue(c.Authority, c.Domains)
+	}
+	whole := true
+	for i := range from.Files {
+		cert, ok := c.load(&from.Files[i], report)
+		if ok {
+			store.Add(cert, i == 0 && !from.First)
+		}
+		whole = whole && ok
+	}
+	if !whole {
+		return false
+	}
+	p.tlsKey = tlsKey(t, c)
+	// The same certificates mean the same tls.Config, so that sessions can
+	// be resumed across reloads. Its ticket keys are its own: no other
+	// listener's tickets are good here.
+	if last := c.Last[p.Key]; last != nil && last.tls != nil && last.tlsKey == p.tlsKey {
+		p.tls = last.tls
+		return true
+	}
+	p.tls = &tls.Config{
+		MinVersion:     p.settings.minVersion,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: store.Get,
+	}
+	return true
+}
+
+// tlsKey says from what a tls.Config is made.
+func tlsKey(t *TLS, c Compilation) string {
+	h := sha256.New()
+	part := func(b []byte) { fmt.Fprintf(h, "%d:", len(b)); h.Write(b) }
+	part([]byte(t.MinVersion))
+	for i := range t.Certificates.Files {
+		part(t.Certificates.Files[i].Cert.Content)
+		part(t.Certificates.Files[i].Key.Content)
+	}
+	if len(t.Certificates.Files) == 0 || t.Certificates.Internal {
+		domains := slices.Clone(c.Domains)
+		slices.Sort(domains)
+		fmt.Fprintf(h, "internal:%v:%p:", t.Certificates.First, c.Authority)
+		part([]byte(strings.Join(domains, ",")))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// load reads one certificate and its key, reports what is wrong and warns of
+// what clients will not like.
+func (c *Compilation) load(f *CertificateFile, report *config.Report) (*tls.Certificate, bool) {
+	cert, err := loadPair(f)
+	if err != nil {
+		report.Errorf(err.at, "%s", err.message)
+		return nil, false
+	}
+	leaf := cert.Leaf
+	switch {
+	case c.Now.After(leaf.NotAfter):
+		c.warn(f.Of("cert"), "the certificate %s expired on %s", f.Cert, leaf.NotAfter.Format(time.DateOnly))
+	case c.Now.Before(leaf.NotBefore):
+		c.warn(f.Of("cert"), "the certificate %s is not valid before %s", f.Cert, leaf.NotBefore.Format(time.DateOnly))
+	}
+	if len(leaf.DNSNames) == 0 && len(leaf.IPAddresses) == 0 {
+		c.warn(f.Of("cert"), "the certificate %s names no host in its subjectAltName: clients will refuse it", f.Cert)
+	}
+	return cert, true
+}
+
+func (c *Compilation) warn(at config.Pos, format string, args ...any) {
+	if c.Warn != nil {
+		c.Warn(at, fmt.Sprintf(format, args...))
+	}
+}
+
+type pairError struct {
+	at      config.Pos
+	message string
+}
+
+// loadPair reads a certificate and its key, saying which of the two is wrong.
+func loadPair(f *CertificateFile) (*tls.Certificate, *pairError) {
+	cert, err := tls.X509KeyPair(f.Cert.Content, f.Key.Content)
+	if err == nil {
+		return &cert, nil
+	}
+	at, text := f.Of("key"), strings.TrimPrefix(err.Error(), "tls: ")
+	switch {
+	case strings.Contains(text, "does not match"):
+		return nil, &pairError{at, fmt.Sprintf("the key %s does not belong to the certificate %s", f.Key, f.Cert)}
+	case !hasCertificate(f.Cert.Content):
+		return nil, &pairError{f.Of("cert"), fmt.Sprintf("%s holds no readable certificate in PEM: %s", f.Cert, text)}
+	}
+	return nil, &pairError{at, fmt.Sprintf("%s holds no readable private key in PEM: %s", f.Key, text)}
+}
+
+func hasCertificate(pem []byte) bool {
+	return x509.NewCertPool().AppendCertsFromPEM(pem)
+}
