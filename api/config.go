@@ -1,0 +1,88 @@
+package api
+
+import (
+	"regexp"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// Config is one entry of apis. P is the type of the policies, whose keys stand
+// beside those of this struct.
+type Config[P any] struct {
+	config.At
+	Name     string              `yaml:"-" key:"true"`
+	Domains  []Domain            `yaml:"domains" doc:"hosts that the API answers for; without any, every host that no other API names. *.shop.test stands for all names below shop.test"`
+	Routes   []Route[P]          `yaml:"routes" doc:"the API's routes"`
+	Stages   map[string]Stage[P] `yaml:"stages" doc:"deployments of the API; without any there is one, $default, at /"`
+	Policies P                   `yaml:",inline"`
+}
+
+// Stage is one entry of stages.
+type Stage[P any] struct {
+	config.At
+	Name      string            `yaml:"-" key:"true"`
+	Path      Prefix            `yaml:"path" doc:"path that the stage's routes stand below, stripped before a route is looked up; default: /"`
+	Domains   []Domain          `yaml:"domains" doc:"the stage's own hosts, in place of the API's"`
+	Variables map[string]string `yaml:"variables" doc:"stage variables, for templates and functions"`
+	Policies  P                 `yaml:",inline"`
+}
+
+// Route is one item of routes.
+type Route[P any] struct {
+	config.At
+	Match    Match  `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
+	Target   Target `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
+	Rewrite  string `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match; default: the path as it came, without the stage's"`
+	Policies P      `yaml:",inline"`
+}
+
+// Domain is a host name, or *.NAME for every name below it.
+type Domain string
+
+var domainPattern = regexp.MustCompile(`^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+// UnmarshalText lower-cases and checks the name.
+func (d *Domain) UnmarshalText(text []byte) error {
+	s := strings.TrimSuffix(strings.ToLower(string(text)), ".")
+	if len(s) > 253 || !domainPattern.MatchString(s) {
+		return textError("is no host name: write api.example.com or *.example.com, without scheme, port or path")
+	}
+	*d = Domain(s)
+	return nil
+}
+
+// ConfigSchema implements config.Schemer.
+func (Domain) ConfigSchema() *config.Schema {
+	return &config.Schema{Type: "string", Examples: []any{"api.shop.test", "*.shop.test"}}
+}
+
+// Prefix is a path of whole literal segments: "/", "/beta", "/v1/beta".
+type Prefix string
+
+// UnmarshalText checks the path and takes a final slash off.
+func (p *Prefix) UnmarshalText(text []byte) error {
+	s := strings.TrimRight(string(text), "/")
+	if s != "" && (s[0] != '/' || strings.Contains(s, "//") || strings.ContainsAny(s, "{}%?#;\\ ")) {
+		return textError("is no stage path: write / or whole literal segments, such as /beta")
+	}
+	*p = Prefix(s)
+	return nil
+}
+
+// ConfigSchema implements config.Schemer.
+func (Prefix) ConfigSchema() *config.Schema {
+	return &config.Schema{Type: "string", Pattern: "^/", Examples: []any{"/", "/beta"}}
+}
+
+// Segments returns the prefix's segments.
+func (p Prefix) Segments() []string {
+	if p == "" {
+		return nil
+	}
+	return strings.Split(string(p[1:]), "/")
+}
+
+type textError string
+
+func (e textError) Error() string { return string(e) }

@@ -1,0 +1,32 @@
+package api
+
+import "gatehouse/config"
+
+// Match is which requests a route takes: METHOD PATH alone, or a section that
+// narrows it.
+type Match struct {
+	config.At
+	Route   string            `yaml:"route,required" doc:"METHOD PATH: GET, several by commas, or ANY; {name} one segment, {name+} one or more at the end, {name*} none or more"`
+	Headers map[string]string `yaml:"headers" doc:"headers that a request must have, with these values; * for any"`
+	Query   map[string]string `yaml:"query" doc:"query parameters that a request must have, with these values; * for any"`
+}
+
+// UnmarshalConfig reads the short form and the long one.
+func (m *Match) UnmarshalConfig(n *config.Node) {
+	if n.Kind() == config.Scalar {
+		m.Route, _ = n.Text()
+		m.Pos = n.Pos()
+		return
+	}
+	type section Match
+	n.Decode((*section)(m))
+}
+
+// ConfigSchema implements config.Schemer.
+func (Match) ConfigSchema() *config.Schema {
+	type section Match
+	return &config.Schema{AnyOf: []*config.Schema{
+		{Type: "string", Examples: []any{"GET /orders/{id}", "ANY /public/{proxy*}"}},
+		config.SchemaOf(section{}),
+	}}
+}

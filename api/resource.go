@@ -1,0 +1,44 @@
+package api
+
+import (
+	"maps"
+	"slices"
+)
+
+// DefaultStage is the name of the stage of an API that defines none.
+const DefaultStage = "$default"
+
+// Deployment is one stage of one API, resolved.
+type Deployment[P any] struct {
+	API       *Config[P]
+	Stage     string
+	Domains   []string // none: every host that no other deployment names
+	Prefix    Prefix
+	Variables map[string]string
+	Own       *P // the stage's own policies; nil for the default stage
+}
+
+// Resolve returns the deployments of an API, by stage name in order.
+func Resolve[P any](c *Config[P]) []Deployment[P] {
+	if len(c.Stages) == 0 {
+		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains)}}
+	}
+	var out []Deployment[P]
+	for _, name := range slices.Sorted(maps.Keys(c.Stages)) {
+		s := c.Stages[name]
+		domains := s.Domains
+		if len(domains) == 0 {
+			domains = c.Domains
+		}
+		out = append(out, Deployment[P]{API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Own: &s.Policies})
+	}
+	return out
+}
+
+func hosts(domains []Domain) []string {
+	out := make([]string, len(domains))
+	for i, d := range domains {
+		out[i] = string(d)
+	}
+	return out
+}

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gatehouse/config"
+)
+
+// Kind is what kind of thing answers a route.
+type Kind string
+
+// The kinds of targets.
+const (
+	Service  Kind = "service"
+	Function Kind = "function"
+	Inline   Kind = "inline" // http://HOST:PORT
+	Mock     Kind = "mock"
+	Redirect Kind = "redirect"
+)
+
+// Destination is one thing that answers.
+type Destination struct {
+	Kind   Kind
+	Name   string // the service or function; the URL of an inline target or redirect
+	Alias  string // of a function
+	Status int    // of a mock
+	Weight int    // share of the requests among the target's destinations
+	At     config.Pos
+}
+
+// Target is what answers a route: one destination, or several by weight.
+type Target struct {
+	Destinations []Destination
+	At           config.Pos
+}
+
+const targetForms = "write service:NAME, http://HOST:PORT, mock, mock:STATUS, redirect:URL, or weights such as {service:a: 90, service:b: 10}"
+
+// UnmarshalConfig reads the short form and the weighted one.
+func (t *Target) UnmarshalConfig(n *config.Node) {
+	t.At = n.Pos()
+	switch n.Kind() {
+	case config.Scalar:
+		text, _ := n.Text()
+		t.add(n, text, 1)
+	case config.Map:
+		t.weighted(n)
+	default:
+		n.Errorf("a target is missing: %s", targetForms)
+	}
+}
+
+func (t *Target) weighted(n *config.Node) {
+	n.Each(func(key string, at config.Pos, value *config.Node) {
+		text, _ := value.Text()
+		weight, err := strconv.Atoi(text)
+		if err != nil || weight < 0 || weight > 1_000_000 {
+			value.Errorf("a weight is a whole number from 0 to 1000000, not %q", text)
+			return
+		}
+		t.add(value, key, weight)
+	})
+	total := 0
+	for _, d := range t.Destinations {
+		total += d.Weight
+		if d.Kind == Mock || d.Kind == Redirect {
+			n.Errorf("only services and functions can share a route by weight")
+			return
+		}
+	}
+	if total == 0 && len(t.Destinations) > 0 {
+		n.Errorf("at least one weight must be above 0")
+	}
+}
+
+func (t *Target) add(n *config.Node, text string, weight int) {
+	d, problem := parseDestination(text)
+	if problem != "" {
+		n.Errorf("%s", problem)
+		return
+	}
+	d.Weight, d.At = weight, n.Pos()
+	t.Destinations = append(t.Destinations, d)
+}
+
+func parseDestination(text string) (Destination, string) {
+	kind, rest, _ := strings.Cut(text, ":")
+	switch kind {
+	case "service":
+		return named(Service, rest)
+	case "function":
+		name, alias, _ := strings.Cut(rest, ":")
+		d, problem := named(Function, name)
+		d.Alias = alias
+		return d, problem
+	case "http", "https":
+		return inline(text)
+	case "mock":
+		return mock(rest)
+	case "redirect":
+		return redirect(rest)
+	}
+	return Destination{}, "unknown target " + strconv.Quote(text) + ": " + targetForms
+}
+
+func named(kind Kind, name string) (Destination, string) {
+	if name == "" {
+		return Destination{}, "a " + string(kind) + " without a name: " + targetForms
+	}
+	return Destination{Kind: kind, Name: name}, ""
+}
+
+func inline(text string) (Destination, string) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		return Destination{}, strconv.Quote(text) + " is no address: write http://HOST:PORT"
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
+		return Destination{}, strconv.Quote(text) + " says more than an address: write http://HOST:PORT, and the path under rewrite"
+	}
+	return Destination{Kind: Inline, Name: u.Scheme + "://" + strings.ToLower(u.Host)}, ""
+}
+
+func mock(status string) (Destination, string) {
+	d := Destination{Kind: Mock, Status: 200}
+	if status == "" {
+		return d, ""
+	}
+	n, err := strconv.Atoi(status)
+	if err != nil || n < 200 || n > 599 {
+		return d, "a mock's status is a number from 200 to 599, not " + strconv.Quote(status)
+	}
+	d.Status = n
+	return d, ""
+}
+
+func redirect(to string) (Destination, string) {
+	u, err := url.Parse(to)
+	if err != nil || to == "" || (u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https") || strings.ContainsAny(to, "\r\n\\") {
+		return Destination{}, "a redirect goes to an http or https URL, or to a path: redirect:https://www.example.com/"
+	}
+	return Destination{Kind: Redirect, Name: to}, ""
+}
+
+// ConfigSchema implements config.Schemer.
+func (Target) ConfigSchema() *config.Schema {
+	return &config.Schema{AnyOf: []*config.Schema{
+		{Type: "string", Pattern: "^(service:|function:|https?://|mock$|mock:|redirect:)", Examples: []any{"service:orders", "http://127.0.0.1:3000", "mock", "redirect:https://www.example.com/"}},
+		{Type: "object", AdditionalProperties: &config.Schema{Type: "integer"}},
+	}}
+}
