@@ -1,0 +1,179 @@
+package accesslog
+
+import (
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	"gatehouse/observe/escape"
+	"gatehouse/observe/trace"
+)
+
+// field is a variable. Either function leaves nothing where the value is not
+// known.
+type field struct {
+	text   func(*Record) string                      // escaped when it is printed
+	raw    func([]byte, *Record) []byte              // appends what needs no escaping
+	safe   func([]byte, *Record, escape.Func) []byte // appends what it has escaped itself
+	number bool                                      // a JSON number
+	quotes bool                                      // in plain text, stands in quotes of its own
+}
+
+// Names returns the variables that there are, without "$context.", in order.
+// Beside them, authorizer.claims.NAME and authorizer.NAME are any claim of the
+// principal.
+func Names() []string { return slices.Sorted(maps.Keys(table())) }
+
+// table is every variable by its name.
+func table() map[string]field {
+	t := requestFields()
+	maps.Copy(t, outcomeFields())
+	maps.Copy(t, refusalFields())
+	for _, name := range unfilled() {
+		t[name] = field{text: func(*Record) string { return "" }}
+	}
+	return t
+}
+
+// unfilled are variables of API Gateway that nothing here has a value for yet,
+// or ever.
+func unfilled() []string {
+	return []string{
+		"authenticate.error", "authenticate.latency", "authenticate.status", "authorize.latency", "authorize.status",
+		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
+		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
+		"identity.accountId", "identity.apiKey", "identity.apiKeyId",
+		"identity.clientCert.clientCertPem", "identity.clientCert.issuerDN", "identity.clientCert.serialNumber",
+		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
+		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
+		"identity.principalOrgId", "identity.userArn", "identity.vpcId", "identity.vpceId",
+		"integration.requestId", "isCanaryRequest", "resourceId", "tlsVersion",
+		"waf.latency", "wafResponseCode", "webaclArn",
+	}
+}
+
+func requestFields() map[string]field {
+	id := field{text: func(r *Record) string { return r.ID }}
+	principal := field{text: principalID}
+	return map[string]field{
+		"accountId":              {text: func(r *Record) string { return r.Account }},
+		"apiId":                  {text: func(r *Record) string { return r.API }},
+		"stage":                  {text: func(r *Record) string { return r.Stage }},
+		"routeKey":               {text: func(r *Record) string { return r.Route }},
+		"resourcePath":           {text: resourcePath},
+		"requestId":              id,
+		"extendedRequestId":      id,
+		"domainName":             {text: func(r *Record) string { return r.Host }},
+		"domainPrefix":           {text: domainPrefix},
+		"httpMethod":             {text: func(r *Record) string { return r.Method }},
+		"path":                   {text: func(r *Record) string { return r.Path.Raw }},
+		"queryString":            {safe: queryString},
+		"protocol":               {text: func(r *Record) string { return r.Proto }},
+		"identity.sourceIp":      {raw: sourceIP},
+		"identity.userAgent":     {text: func(r *Record) string { return r.UserAgent }},
+		"identity.user":          principal,
+		"identity.caller":        principal,
+		"authorizer.principalId": principal,
+		"xrayTraceId":            {raw: xrayTraceID},
+		"traceId":                {raw: traceID},
+		"requestTime":            {raw: requestTime},
+		"requestTimeEpoch":       {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Start.UnixMilli()) }},
+	}
+}
+
+// outcomeFields are known once the request has ended.
+func outcomeFields() map[string]field {
+	status := field{number: true, raw: upstreamStatus}
+	latency := field{number: true, raw: upstreamLatency}
+	failure := field{text: func(r *Record) string { return r.Upstream.Error }}
+	return map[string]field{
+		"status":          {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Writer.Status())) }},
+		"responseLength":  {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Writer.Bytes()) }},
+		"dataProcessed":   {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Body.Received()+r.Writer.Bytes()) }},
+		"responseLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Latency.Milliseconds()) }},
+
+		"integration.status":            status,
+		"integration.integrationStatus": status,
+		"integrationStatus":             status,
+		"integration.latency":           latency,
+		"integrationLatency":            latency,
+		"integration.error":             failure,
+		"integrationErrorMessage":       failure,
+
+		"upstream.service":  {text: func(r *Record) string { return r.Upstream.Service }},
+		"upstream.target":   {text: func(r *Record) string { return r.Upstream.Target }},
+		"upstream.attempts": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
+		"aborted":           {number: true, raw: aborted},
+	}
+}
+
+func resourcePath(r *Record) string {
+	_, path, found := strings.Cut(r.Route, " ")
+	if !found {
+		return r.Route
+	}
+	return path
+}
+
+func domainPrefix(r *Record) string {
+	label, _, _ := strings.Cut(r.Host, ".")
+	return label
+}
+
+func queryString(b []byte, r *Record, esc escape.Func) []byte {
+	return escape.Query(b, clip(r.Path.Query), esc)
+}
+
+func sourceIP(b []byte, r *Record) []byte {
+	if !r.Client.IsValid() {
+		return b
+	}
+	return r.Client.AppendTo(b)
+}
+
+func principalID(r *Record) string {
+	if r.Principal == nil {
+		return ""
+	}
+	return r.Principal.ID
+}
+
+func xrayTraceID(b []byte, r *Record) []byte {
+	if r.Trace.ID == [16]byte{} {
+		return b
+	}
+	return trace.AppendRoot(append(b, "Root="...), &r.Trace)
+}
+
+func traceID(b []byte, r *Record) []byte {
+	if r.Trace.ID == [16]byte{} {
+		return b
+	}
+	return hex.AppendEncode(b, r.Trace.ID[:])
+}
+
+func requestTime(b []byte, r *Record) []byte {
+	return r.Start.UTC().AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
+}
+
+func upstreamStatus(b []byte, r *Record) []byte {
+	if r.Upstream.Status == 0 {
+		return b
+	}
+	return appendInt(b, int64(r.Upstream.Status))
+}
+
+func upstreamLatency(b []byte, r *Record) []byte {
+	if r.Upstream.Attempts == 0 {
+		return b
+	}
+	return appendInt(b, r.Upstream.Latency.Milliseconds())
+}
+
+func aborted(b []byte, r *Record) []byte {
+	if r.Aborted {
+		return append(b, "true"...)
+	}
+	return append(b, "false"...)
+}

@@ -1,0 +1,107 @@
+package accesslog
+
+import (
+	"net/http"
+
+	"gatehouse/exchange"
+)
+
+// refusalFields say why the gateway itself refused a request.
+func refusalFields() map[string]field {
+	return map[string]field{
+		"error.message":               {text: errorMessage},
+		"error.messageString":         {text: errorMessage, quotes: true},
+		"error.responseType":          {text: errorType},
+		"error.validationErrorString": {text: detailOf("validate")},
+		"authorizer.error":            {text: detailOf("auth")},
+		"authorize.error":             {text: detailOf("authorize")},
+		"waf.error":                   {text: detailOf("waf")},
+		"waf.status":                  {number: true, raw: wafStatus},
+
+		"refused.filter": {text: refusedFilter},
+		"refused.reason": {text: refused(func(f *exchange.Refusal) string { return f.Reason })},
+		"refused.detail": {text: refused(func(f *exchange.Refusal) string { return f.Detail })},
+		"refused.rule":   {text: refusedRule},
+	}
+}
+
+func refused(of func(*exchange.Refusal) string) func(*Record) string {
+	return func(r *Record) string {
+		if r.Refused == nil {
+			return ""
+		}
+		return of(r.Refused)
+	}
+}
+
+func errorMessage(r *Record) string {
+	if r.Refused == nil {
+		return ""
+	}
+	return r.Refused.Message
+}
+
+func refusedFilter(r *Record) string {
+	if r.Refused == nil || r.Refused.Rule == nil {
+		return ""
+	}
+	return r.Refused.Rule.Filter
+}
+
+func refusedRule(r *Record) string {
+	if r.Refused == nil || r.Refused.Rule == nil {
+		return ""
+	}
+	return r.Refused.Rule.Name
+}
+
+// detailOf returns what a filter found, where it is the one that refused.
+func detailOf(filter string) func(*Record) string {
+	return func(r *Record) string {
+		if refusedFilter(r) != filter {
+			return ""
+		}
+		return r.Refused.Detail
+	}
+}
+
+func wafStatus(b []byte, r *Record) []byte {
+	if refusedFilter(r) != "waf" {
+		return b
+	}
+	return appendInt(b, int64(r.Refused.Status))
+}
+
+// errorType names a refusal as API Gateway names its gateway responses.
+func errorType(r *Record) string {
+	if r.Refused == nil {
+		return ""
+	}
+	switch r.Refused.Status {
+	case http.StatusBadRequest:
+		return "BAD_REQUEST_PARAMETERS"
+	case http.StatusUnauthorized:
+		return "UNAUTHORIZED"
+	case http.StatusForbidden:
+		if refusedFilter(r) == "waf" {
+			return "WAF_FILTERED"
+		}
+		return "ACCESS_DENIED"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "RESOURCE_NOT_FOUND"
+	case http.StatusRequestEntityTooLarge:
+		return "REQUEST_TOO_LARGE"
+	case http.StatusUnsupportedMediaType:
+		return "UNSUPPORTED_MEDIA_TYPE"
+	case http.StatusTooManyRequests:
+		return "THROTTLED"
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return "INTEGRATION_FAILURE"
+	case http.StatusGatewayTimeout:
+		return "INTEGRATION_TIMEOUT"
+	}
+	if r.Refused.Status >= 500 {
+		return "DEFAULT_5XX"
+	}
+	return "DEFAULT_4XX"
+}

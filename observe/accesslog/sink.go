@@ -1,0 +1,185 @@
+package accesslog
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	checkEvery = time.Second // how often the file is looked for under its name
+	tellEvery  = time.Minute // how often the same trouble is logged
+)
+
+// sink writes batches of lines. It belongs to one goroutine; its counters may
+// be read by all.
+type sink struct {
+	path string
+	log  *slog.Logger
+	out  io.Writer
+	file *os.File // nil for stdout
+	info os.FileInfo
+
+	rest    []byte // what a failed write left over
+	cut     bool   // rest begins within a line
+	checked time.Time
+	writing trouble
+	opening trouble
+
+	lost   atomic.Uint64
+	errors atomic.Uint64
+}
+
+func (s *sink) open() error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return err
+	}
+	if info, err := os.Stat(s.path); err == nil && !writable(info.Mode()) {
+		return fmt.Errorf("%s is no file: for standard output write %q", s.path, Stdout)
+	}
+	file, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return err
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+	s.file, s.out, s.info = file, file, info
+	return nil
+}
+
+// writable reports whether what stands at the path can be appended to without
+// waiting for a reader.
+func writable(m os.FileMode) bool { return m.IsRegular() || m&os.ModeCharDevice != 0 }
+
+// reopen opens the path anew; on an error the open file stays.
+func (s *sink) reopen() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.open()
+}
+
+// follow opens the path anew where the open file no longer stands there.
+func (s *sink) follow() {
+	if s.file == nil || time.Since(s.checked) < checkEvery {
+		return
+	}
+	s.checked = time.Now()
+	if info, err := os.Stat(s.path); err == nil && os.SameFile(info, s.info) {
+		return
+	}
+	if err := s.open(); err != nil {
+		s.opening.tell(s, "the access log is gone from its place and cannot be opened anew", err)
+		return
+	}
+	s.opening.end(s, "the access log was opened anew")
+}
+
+// write writes lines; what cannot be written now is kept for retry.
+func (s *sink) write(lines []byte) {
+	if len(lines) == 0 {
+		return
+	}
+	s.follow()
+	s.put(lines)
+}
+
+func (s *sink) put(lines []byte) {
+	n, err := s.out.Write(lines)
+	if err == nil {
+		s.cut = false
+		s.writing.end(s, "the access log is written again")
+		return
+	}
+	s.errors.Add(1)
+	s.cut = n > 0 && lines[n-1] != '\n' || n == 0 && s.cut
+	s.rest = lines[n:]
+	s.writing.tell(s, "the access log cannot be written", err)
+}
+
+// waits reports whether a failed write left something over.
+func (s *sink) waits() bool { return len(s.rest) > 0 }
+
+// retry writes what is left over. A file that was replaced meanwhile is begun
+// with whole lines: the line that was cut is given up.
+func (s *sink) retry() {
+	before := s.file
+	s.follow()
+	if s.file != before && s.cut {
+		s.skipLine()
+	}
+	if rest := s.rest; len(rest) > 0 {
+		s.rest = nil
+		s.put(rest)
+	}
+}
+
+func (s *sink) skipLine() {
+	s.lost.Add(1)
+	s.cut = false
+	s.rest = s.rest[bytes.IndexByte(s.rest, '\n')+1:]
+}
+
+// abandon counts the lines that are given up.
+func (s *sink) abandon(more []byte) {
+	n := bytes.Count(s.rest, []byte{'\n'}) + bytes.Count(more, []byte{'\n'})
+	s.rest = nil
+	s.lost.Add(uint64(n))
+}
+
+func (s *sink) close() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}
+
+// late writes one line after the File was closed.
+func (s *sink) late(line []byte) {
+	if s.file == nil {
+		_, _ = s.out.Write(line)
+		return
+	}
+	file, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		s.lost.Add(1)
+		return
+	}
+	defer file.Close()
+	if _, err := file.Write(line); err != nil {
+		s.lost.Add(1)
+	}
+}
+
+// trouble is something that goes wrong for a while. It is logged when it
+// begins, every minute while it lasts, and when it ends.
+type trouble struct {
+	lasts bool
+	told  time.Time
+}
+
+func (t *trouble) tell(s *sink, what string, err error) {
+	if t.lasts && time.Since(t.told) < tellEvery {
+		return
+	}
+	t.lasts, t.told = true, time.Now()
+	s.log.Warn(what, slog.String("path", s.path), slog.Any("error", err))
+}
+
+func (t *trouble) end(s *sink, what string) {
+	if !t.lasts {
+		return
+	}
+	t.lasts = false
+	s.log.Info(what, slog.String("path", s.path))
+}

@@ -1,0 +1,163 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// family shows the rows of one source: a few metrics each, under the same
+// labels.
+type family[T any] struct {
+	rows    func() []T
+	labels  func(*T) []string
+	metrics []metric[T]
+}
+
+// metric is one metric of a family.
+type metric[T any] struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*T) float64
+}
+
+// newFamily returns a collector of rows; nil where there is no source.
+func newFamily[T any](rows func() []T, prefix string, names []string, labels func(*T) []string, columns ...column[T]) prometheus.Collector {
+	if rows == nil {
+		return nil
+	}
+	f := &family[T]{rows: rows, labels: labels}
+	for _, c := range columns {
+		f.metrics = append(f.metrics, metric[T]{prometheus.NewDesc("gatehouse_"+prefix+"_"+c.name, c.help, names, nil), c.kind, c.value})
+	}
+	return f
+}
+
+// column says what a metric of a family is.
+type column[T any] struct {
+	name, help string
+	kind       prometheus.ValueType
+	value      func(*T) float64
+}
+
+// Describe implements prometheus.Collector.
+func (f *family[T]) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range f.metrics {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *family[T]) Collect(ch chan<- prometheus.Metric) {
+	rows := f.rows()
+	for i := range rows {
+		labels := f.labels(&rows[i])
+		for j, l := range labels {
+			labels[j] = label(l)
+		}
+		for _, m := range f.metrics {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&rows[i]), labels...)
+		}
+	}
+}
+
+const (
+	counts  = prometheus.CounterValue
+	current = prometheus.GaugeValue
+)
+
+// collectors returns a collector for every source that there is.
+func (s Sources) collectors() []prometheus.Collector {
+	all := []prometheus.Collector{
+		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(),
+	}
+	present := all[:0]
+	for _, c := range all {
+		if c != nil {
+			present = append(present, c)
+		}
+	}
+	return present
+}
+
+func (s Sources) upstreams() prometheus.Collector {
+	type T = UpstreamStats
+	return newFamily(s.Upstreams, "upstream", []string{"service", "target"},
+		func(u *T) []string { return []string{u.Service, u.Target} },
+		column[T]{"healthy", "1 where the target gets requests.", current, func(u *T) float64 { return flag(u.Healthy) }},
+		column[T]{"requests_in_flight", "Requests that the target is answering.", current, func(u *T) float64 { return float64(u.InFlight) }},
+		column[T]{"requests_total", "Attempts sent to the target.", counts, func(u *T) float64 { return float64(u.Requests) }},
+		column[T]{"connect_failures_total", "Connections that could not be made.", counts, func(u *T) float64 { return float64(u.ConnectFailures) }},
+		column[T]{"connections", "Connections that are open.", current, func(u *T) float64 { return float64(u.ConnectionsOpen) }},
+		column[T]{"connections_idle", "Open connections that wait for a request.", current, func(u *T) float64 { return float64(u.ConnectionsIdle) }},
+	)
+}
+
+func (s Sources) listeners() prometheus.Collector {
+	type T = ListenerStats
+	return newFamily(s.Listeners, "connections", []string{"listener"},
+		func(l *T) []string { return []string{l.Listener} },
+		column[T]{"open", "Clients' connections that are open.", current, func(l *T) float64 { return float64(l.Open) }},
+		column[T]{"accepted_total", "Connections accepted.", counts, func(l *T) float64 { return float64(l.Accepted) }},
+		column[T]{"refused_total", "Connections closed at once, over a limit.", counts, func(l *T) float64 { return float64(l.Refused) }},
+		column[T]{"handshake_errors_total", "TLS handshakes that failed.", counts, func(l *T) float64 { return float64(l.HandshakeErrors) }},
+		column[T]{"malformed_requests_total", "Requests that could not be read.", counts, func(l *T) float64 { return float64(l.Malformed) }},
+	)
+}
+
+func (s Sources) throttles() prometheus.Collector {
+	type T = ThrottleStats
+	return newFamily(s.Throttles, "throttle", []string{"scope"},
+		func(t *T) []string { return []string{t.Scope} },
+		column[T]{"keys", "Buckets in use.", current, func(t *T) float64 { return float64(t.Keys) }},
+		column[T]{"capacity", "Buckets that there is room for.", current, func(t *T) float64 { return float64(t.Capacity) }},
+		column[T]{"overflow_total", "Decisions by the bucket that all share once the table is full.", counts, func(t *T) float64 { return float64(t.Overflow) }},
+	)
+}
+
+func (s Sources) keySets() prometheus.Collector {
+	type T = KeySetStats
+	return newFamily(s.Keys, "jwks", []string{"source"},
+		func(k *T) []string { return []string{k.Source} },
+		column[T]{"keys", "Keys that verify tokens.", current, func(k *T) float64 { return float64(k.Keys) }},
+		column[T]{"fetch_failures_total", "Fetches that failed.", counts, func(k *T) float64 { return float64(k.Failures) }},
+		column[T]{"last_success_timestamp_seconds", "When the key set was last fetched.", current, func(k *T) float64 { return seconds(k.LastSuccess) }},
+	)
+}
+
+func (s Sources) logs() prometheus.Collector {
+	type T = LogStats
+	return newFamily(s.Logs, "access_log", []string{"log"},
+		func(l *T) []string { return []string{l.Log} },
+		column[T]{"lines_total", "Lines written.", counts, func(l *T) float64 { return float64(l.Lines) }},
+		column[T]{"dropped_total", "Lines lost because they came faster than they could be written.", counts, func(l *T) float64 { return float64(l.Dropped) }},
+		column[T]{"write_errors_total", "Writes that failed.", counts, func(l *T) float64 { return float64(l.WriteErrors) }},
+	)
+}
+
+func (s Sources) bodies() prometheus.Collector {
+	if s.Bodies == nil {
+		return nil
+	}
+	type T = BodyStats
+	return newFamily(func() []T { return []T{s.Bodies()} }, "body_buffer", nil,
+		func(*T) []string { return nil },
+		column[T]{"used_bytes", "Memory of buffered bodies.", current, func(b *T) float64 { return float64(b.Used) }},
+		column[T]{"limit_bytes", "Memory that buffered bodies may take.", current, func(b *T) float64 { return float64(b.Limit) }},
+	)
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// seconds is t as Prometheus writes times; 0 for never.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}

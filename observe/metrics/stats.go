@@ -1,0 +1,67 @@
+package metrics
+
+import "time"
+
+// Sources are what the gateway's other rooms know, read when metrics are asked
+// for. Each may be nil.
+type Sources struct {
+	Upstreams func() []UpstreamStats
+	Listeners func() []ListenerStats
+	Throttles func() []ThrottleStats
+	Keys      func() []KeySetStats
+	Logs      func() []LogStats
+	Bodies    func() BodyStats
+}
+
+// UpstreamStats is one target of one service.
+type UpstreamStats struct {
+	Service         string
+	Target          string
+	Healthy         bool
+	InFlight        int64
+	Requests        uint64 // attempts sent
+	ConnectFailures uint64
+	ConnectionsOpen int64 // of the pool, idle ones included
+	ConnectionsIdle int64
+}
+
+// ListenerStats is one listener.
+type ListenerStats struct {
+	Listener        string
+	Open            int64
+	Accepted        uint64
+	Refused         uint64 // over a limit of connections
+	HandshakeErrors uint64
+	Malformed       uint64 // requests that the engine refused
+}
+
+// ThrottleStats is one table of buckets. What throttles refuse is counted with
+// all other refusals.
+type ThrottleStats struct {
+	Scope    string // what its keys are
+	Keys     int64
+	Capacity int64
+	Overflow uint64 // decisions that had to share the overflow bucket
+}
+
+// KeySetStats is one JWKS.
+type KeySetStats struct {
+	Source      string // URL or file
+	Keys        int64
+	Failures    uint64
+	LastSuccess time.Time
+}
+
+// LogStats is one access log.
+type LogStats struct {
+	Log         string
+	Lines       uint64 // written
+	Dropped     uint64 // lost because the buffer was full
+	WriteErrors uint64
+}
+
+// BodyStats is the memory of buffered bodies.
+type BodyStats struct {
+	Used  int64
+	Limit int64
+}
