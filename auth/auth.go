@@ -1,0 +1,99 @@
+// Package auth finds out who calls.
+//
+// A route has authorizers, in order. The first whose kind of credential the
+// request carries decides: a bad credential is final. The credential stays in
+// the request. Ways of proving who one is are rooms inside this one, behind
+// the seam of package scheme.
+package auth
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse/auth/scheme"
+	"gatehouse/exchange"
+)
+
+// New returns the filter that lets only callers pass whom one of the
+// authorizers knows; nil without any.
+func New(authorizers []*Authorizer) func(http.Handler) http.Handler {
+	if len(authorizers) == 0 {
+		return nil
+	}
+	authorizers = slices.Clone(authorizers)
+	missing := missing(authorizers)
+	return func(next http.Handler) http.Handler {
+		return &filter{authorizers: authorizers, missing: missing, next: next}
+	}
+}
+
+// filter is the step of a route's path. It is immutable.
+type filter struct {
+	authorizers []*Authorizer
+	missing     *exchange.Rule // for requests without a credential
+	next        http.Handler
+}
+
+// missing is the rule by which requests without any credential are refused:
+// the first authorizer's, named after all.
+func missing(authorizers []*Authorizer) *exchange.Rule {
+	var names []string
+	for _, a := range authorizers {
+		names = append(names, a.rule.Name)
+	}
+	return &exchange.Rule{Filter: "auth", Name: strings.Join(names, ", "), At: authorizers[0].rule.At}
+}
+
+func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchange.From(r)
+	for _, a := range f.authorizers {
+		v := a.scheme.Authenticate(x, r)
+		if v.Principal != nil {
+			x.Principal = v.Principal
+			x.Trail.Add(a.rule, exchange.Allowed, "")
+			f.next.ServeHTTP(w, r)
+			return
+		}
+		if v.Found {
+			a.refuse(w, r, v)
+			return
+		}
+	}
+	f.refuseStranger(w, r)
+}
+
+// refuse answers a request whose credential is not good.
+func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, v scheme.Verdict) {
+	refusal := exchange.Refusal{Status: v.Status, Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
+	if refusal.Status == 0 {
+		if sendToLogin(w, r, a, v) {
+			return
+		}
+		refusal.Status = http.StatusUnauthorized
+		refusal.Header = http.Header{"Www-Authenticate": {a.scheme.Challenge(a.realm, true)}}
+	}
+	exchange.Refuse(w, r, refusal)
+}
+
+// refuseStranger answers a request without any credential: with the challenges
+// of all authorizers, or by sending a person to the first login there is.
+func (f *filter) refuseStranger(w http.ResponseWriter, r *http.Request) {
+	none := scheme.Verdict{Reason: "no-credential", Detail: "the request carries no credential"}
+	var challenges []string
+	for _, a := range f.authorizers {
+		if sendToLogin(w, r, a, none) {
+			return
+		}
+		if c := a.scheme.Challenge(a.realm, false); c != "" && !slices.Contains(challenges, c) {
+			challenges = append(challenges, c)
+		}
+	}
+	exchange.Refuse(w, r, exchange.Refusal{
+		Status: http.StatusUnauthorized,
+		Rule:   f.missing,
+		Reason: none.Reason,
+		Detail: none.Detail,
+		Header: http.Header{"Www-Authenticate": challenges},
+	})
+}

@@ -1,0 +1,144 @@
+package jwt
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/config"
+)
+
+type document struct {
+	config.At
+	JWT *Config `yaml:"jwt"`
+}
+
+func load(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("jwks.json", jwks(testKeys()["p256"], testKeys()["rsa"]))
+	write("oct.json", jwks(testKeys()["secret"]))
+	write("twice.json", []byte(`{"keys":[`+member("p256", nil)+`,`+member("p256", nil)+`]}`))
+	write("broken.json", []byte(`{"keys":[`))
+	write("long.secret", []byte(strings.Repeat("s", 32)))
+	write("short.secret", []byte("short"))
+	write("c.yaml", []byte(text))
+	var d document
+	_, err := config.Load(filepath.Join(folder, "c.yaml"), &d, config.Options{})
+	return d.JWT, err
+}
+
+func TestConfig(t *testing.T) {
+	c, err := load(t, "jwt: {issuer: https://i.test, audience: shop, jwks: jwks.json}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Leeway.D() != 30*time.Second || len(c.Audience) != 1 || c.Expiry != "required" || len(c.From) != 1 || c.From[0] != (From{"header", "Authorization"}) || c.JWKS.Kind != FileSource {
+		t.Errorf("defaults: %+v", c)
+	}
+	for _, text := range []string{
+		"{issuer: i, audience: [a, b], jwks: https://login.test/jwks.json, leeway: 5m, from: [header.authorization, cookie.session, query.token], login: https://login.test/?app=shop}",
+		"{issuer: i, audience: a, jwks: http://127.0.0.1:8080/jwks.json, algorithms: RS256, login: /login}",
+		"{issuer: i, audience: a, jwks: development, origins: https://www.shop.test, expiry: optional}",
+		"{issuer: i, audience: a, secret: \"${file:long.secret}\"}",
+		"{issuer: i, audience: a, jwks: oct.json, algorithms: [HS256, HS512]}",
+	} {
+		c, err := load(t, "jwt: "+text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		l := testKeeper(t, nil).Begin()
+		if _, err := l.Verifier(c); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		l.Abort()
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	const base = "issuer: i, audience: a, "
+	for _, tc := range []struct{ text, want string }{
+		{"{issuer: i, jwks: jwks.json}", `"audience" is missing`},
+		{"{audience: a, jwks: jwks.json}", `"issuer" is missing`},
+		{"{issuer: i, audience: [], jwks: jwks.json}", "an audience must be named"},
+		{"{issuer: 'a|b', audience: a, jwks: jwks.json}", "parts issuer and subject"},
+		{"{" + base + "}", "the keys are missing"},
+		{"{" + base + "jwks: jwks.json, secret: '${file:long.secret}'}", "exclude each other"},
+		{"{" + base + "jwks: missing.json}", "missing.json"},
+		{"{" + base + "jwks: broken.json}", "no JWKS"},
+		{"{" + base + "jwks: twice.json}", "a second key of the same type"},
+		{"{" + base + "jwks: oct.json}", "a secret key wants algorithms: [HS256]"},
+		{"{" + base + "jwks: jwks.json, algorithms: [ES256]}", "fits none of the algorithms"},
+		{"{" + base + "jwks: http://login.test/jwks.json}", "come over https"},
+		{"{" + base + "jwks: ftp://login.test/jwks.json}", "come over https"},
+		{"{" + base + "jwks: https://}", "no URL"},
+		{"{" + base + "jwks: 'https://user:pass@login.test/'}", "no URL"},
+		{"{" + base + "jwks: [jwks.json]}", "one value"},
+		{"{" + base + "jwks: https://login.test/j, algorithms: [HS256]}", "HS256 verifies with a secret"},
+		{"{" + base + "jwks: development, algorithms: [HS256]}", "HS256 verifies with a secret"},
+		{"{" + base + "jwks: jwks.json, algorithms: [none]}", "got none"},
+		{"{" + base + "jwks: jwks.json, algorithms: [rs256]}", "did you mean"},
+		{"{" + base + "secret: '${file:short.secret}'}", "at least 32 bytes"},
+		{"{" + base + "secret: '${file:long.secret}', algorithms: [HS512]}", "at least 64 bytes"},
+		{"{" + base + "secret: '${file:long.secret}', algorithms: [RS256]}", "not with a secret"},
+		{"{" + base + "jwks: jwks.json, leeway: 6m}", "wanted"},
+		{"{" + base + "jwks: jwks.json, expiry: never}", "wanted"},
+		{"{" + base + "jwks: jwks.json, from: []}", "at least one place"},
+		{"{" + base + "jwks: jwks.json, from: body.token}", "no place for a token"},
+		{"{" + base + "jwks: jwks.json, from: [header]}", "no place for a token"},
+		{"{" + base + "jwks: jwks.json, from: ['cookie.a b']}", "no place for a token"},
+		{"{" + base + "jwks: jwks.json, login: javascript:alert(1)}", "no address to log in"},
+		{"{" + base + "jwks: jwks.json, login: //evil.test/}", "no address to log in"},
+		{"{" + base + "jwks: jwks.json, login: login}", "no address to log in"},
+		{"{" + base + "jwks: jwks.json, origins: www.shop.test}", "no origin"},
+		{"{" + base + "jwks: jwks.json, origins: https://www.shop.test/}", "no origin"},
+		{"{" + base + "jwk: jwks.json}", "did you mean"},
+	} {
+		_, err := load(t, "jwt: "+tc.text)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s:\ngot  %v\nwant %s", tc.text, err, tc.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "ssss") {
+			t.Errorf("%s: the error tells the secret", tc.text)
+		}
+	}
+}
+
+// Configurations that differ in what matters are told apart.
+func TestDigest(t *testing.T) {
+	base := func() *Config { return testConfig() }
+	changes := []func(*Config){
+		func(c *Config) {},
+		func(c *Config) { c.Issuer += "x" },
+		func(c *Config) { c.Audience = []string{"shop", "bank"} },
+		func(c *Config) { c.Audience = []string{"shopbank"} },
+		func(c *Config) { c.Algorithms = []string{"ES256"} },
+		func(c *Config) { c.Leeway++ },
+		func(c *Config) { c.Expiry = "optional" },
+		func(c *Config) { c.From = append(c.From, From{"cookie", "a"}) },
+		func(c *Config) { c.Login = "/login" },
+		func(c *Config) { c.Origins = []Origin{"https://a.test"} },
+	}
+	seen := make(map[[32]byte]int)
+	for i, change := range changes {
+		c := base()
+		change(c)
+		d := c.digest("keys")
+		if other, twice := seen[d]; twice || d == c.digest("other keys") {
+			t.Errorf("changes %d and %d have the same digest", i, other)
+		}
+		seen[d] = i
+		c.Pos.Line++ // where it stands does not matter
+		if c.digest("keys") != d {
+			t.Errorf("change %d: the place matters", i)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package jwt
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/auth/scheme"
+	"gatehouse/exchange"
+)
+
+// Verifier verifies the tokens of one issuer. It is a scheme.Scheme, immutable
+// but for being retired, and safe for concurrent use. Equal configurations
+// share one, over reloads too, and so what it has verified.
+type Verifier struct {
+	rules      rules
+	algorithms []string
+	from       []From
+	login      string
+	origins    []string
+	source     source
+	cache      *cache
+	retired    atomic.Bool
+}
+
+// Retire makes the cache forget the Verifier's tokens. A request that still
+// holds the Verifier may finish.
+func (v *Verifier) Retire() { v.retired.Store(true) }
+
+// maxCandidates is how many keys are tried on one token.
+const maxCandidates = 4
+
+// Authenticate implements scheme.Scheme. A token that was verified before costs
+// its fingerprint and no allocation.
+func (v *Verifier) Authenticate(x *exchange.Exchange, r *http.Request) scheme.Verdict {
+	for i := range v.from {
+		from := &v.from[i]
+		token, found, err := from.find(r, x.Path.Query)
+		if err != nil {
+			return scheme.Bad("malformed", err.Error())
+		}
+		if !found {
+			continue
+		}
+		verdict := v.verify(token, x.Start)
+		if verdict.Principal != nil && from.Place == "cookie" && scheme.CrossOrigin(r, v.origins) {
+			return scheme.Verdict{Found: true, Status: http.StatusForbidden, Reason: "cross-origin", Detail: "a page of another web site asks for a change with this one's cookie (origins allows it)"}
+		}
+		return verdict
+	}
+	return scheme.Verdict{}
+}
+
+// verify judges a token at a time.
+func (v *Verifier) verify(token string, now time.Time) scheme.Verdict {
+	if len(token) > maxToken {
+		return scheme.Bad("malformed", "the token is longer than 16 KiB")
+	}
+	print := v.cache.printer.print(token)
+	if p := v.cache.get(&print, v, now.UnixNano()); p != nil {
+		return scheme.Good(p)
+	}
+	return v.verifyNew(token, print, now)
+}
+
+func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) scheme.Verdict {
+	t, bad := parse(text)
+	if bad.Found {
+		return bad
+	}
+	if !slices.Contains(v.algorithms, t.algorithm) {
+		return scheme.Bad("algorithm", "the token's algorithm is not among those allowed")
+	}
+	k, bad := v.signer(&t)
+	if bad.Found {
+		return bad
+	}
+	claims, err := readObject(t.payload)
+	if err != nil {
+		return scheme.Bad("malformed", "the token's claims: "+err.Error())
+	}
+	p, expires, bad := v.rules.judge(claims, now)
+	if bad.Found {
+		return bad
+	}
+	v.cache.put(&verified{print: print, verifier: v, key: k, principal: p, expires: expires.UnixNano(), size: len(text)}, now.UnixNano())
+	return scheme.Good(p)
+}
+
+// signer returns the key that signed the token.
+func (v *Verifier) signer(t *token) (*key, scheme.Verdict) {
+	set := v.source.current()
+	if set == nil {
+		return nil, scheme.Verdict{Found: true, Status: http.StatusServiceUnavailable, Reason: "no-keys", Detail: "the issuer's keys have not been fetched yet", Retry: 5 * time.Second}
+	}
+	var space [8]*key
+	named := set.find(t.kid, space[:0])
+	if len(named) == 0 {
+		set = v.source.renewed()
+		named = set.find(t.kid, space[:0])
+	}
+	if len(named) == 0 {
+		return nil, scheme.Bad("unknown-key", "the token names a key (kid) that the issuer does not publish")
+	}
+	fitting := slices.DeleteFunc(named, func(k *key) bool { return !k.fits(t.algorithm) })
+	if len(fitting) == 0 {
+		return nil, scheme.Bad("algorithm", "the token's algorithm is not that of the key that it names")
+	}
+	a, _ := algorithmOf(t.algorithm)
+	for _, k := range fitting[:min(len(fitting), maxCandidates)] {
+		if a.verify(k, t.signed, t.signature) {
+			return k, scheme.Verdict{}
+		}
+	}
+	return nil, scheme.Bad("bad-signature", "the token's signature is wrong")
+}
+
+// Challenge implements scheme.Scheme (RFC 6750 section 3).
+func (v *Verifier) Challenge(realm string, bad bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Bearer realm=%q", realm)
+	if bad {
+		b.WriteString(`, error="invalid_token"`)
+	}
+	return b.String()
+}
+
+// Login implements scheme.Scheme.
+func (v *Verifier) Login() string { return v.login }
+
+// QueryParameters implements scheme.Scheme.
+func (v *Verifier) QueryParameters() []string {
+	var names []string
+	for _, f := range v.from {
+		if f.Place == "query" {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,91 @@
+// Package scheme is the seam between the auth filter and the ways of proving
+// who calls: JWT now, others beside it later.
+package scheme
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/exchange"
+)
+
+// Scheme is one way of finding out who calls, as configured once. It is
+// immutable and safe for concurrent use.
+type Scheme interface {
+	// Authenticate looks for a credential of its kind in the request and
+	// judges it. It does not answer the request, and leaves the credential in
+	// it.
+	Authenticate(x *exchange.Exchange, r *http.Request) Verdict
+	// Challenge returns the WWW-Authenticate value (RFC 9110 section 11.6.1)
+	// that goes with a refusal. It says no more than that there was no
+	// credential, or that there was one and it was bad.
+	Challenge(realm string, bad bool) string
+	// Login returns the URL that a person without a good credential is sent
+	// to; "" for none.
+	Login() string
+	// QueryParameters returns the names of the query parameters that
+	// credentials are read from: they are not to be logged or passed on.
+	QueryParameters() []string
+}
+
+// Verdict is what a Scheme made of a request.
+type Verdict struct {
+	// Principal is who calls; nil unless the credential is good.
+	Principal *exchange.Principal
+	// Found says that the request carries a credential of the scheme's kind,
+	// good or bad. Without, the next authorizer is asked.
+	Found bool
+	// Reason says in one or two words, one of few, why there is no
+	// Principal: "expired", "wrong-audience".
+	Reason string
+	// Detail says it exactly, for log and trail, and holds nothing of the
+	// credential.
+	Detail string
+	// Status is 401 where 0; 403 for a good credential that must not be used
+	// like this, 503 where nobody can tell now.
+	Status int
+	// Retry is when to ask again, with 503.
+	Retry time.Duration
+}
+
+// Good returns the verdict on a good credential.
+func Good(p *exchange.Principal) Verdict { return Verdict{Principal: p, Found: true} }
+
+// Bad returns the verdict on a bad one.
+func Bad(reason, detail string) Verdict { return Verdict{Found: true, Reason: reason, Detail: detail} }
+
+// CrossOrigin reports a request by which a page of another web site makes the
+// browser change something here, as far as browsers tell: by Sec-Fetch-Site
+// and, where they do not send it, by Origin. Requests of other programs, which
+// send neither, are none. It matters for credentials that browsers add of
+// themselves: cookies. Allowed are further origins whose pages may.
+func CrossOrigin(r *http.Request, allowed []string) bool {
+	if isSafe(r) {
+		return false
+	}
+	origin := strings.ToLower(r.Header.Get("Origin"))
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		if origin == "" {
+			return false
+		}
+		if _, host, ok := strings.Cut(origin, "://"); ok && host == strings.ToLower(r.Host) {
+			return false
+		}
+	}
+	return !slices.Contains(allowed, origin)
+}
+
+// isSafe reports a request that changes nothing (RFC 9110 section 9.2.1). A
+// WebSocket's handshake is a GET, but what follows is not.
+func isSafe(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return r.Header.Get("Upgrade") == ""
+	}
+	return false
+}
