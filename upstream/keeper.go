@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"gatehouse/balance"
+	"gatehouse/dial"
+	"gatehouse/exchange"
+	"gatehouse/keeper"
+	"gatehouse/upstream/target"
+)
+
+// Options are what a Keeper needs of its surroundings.
+type Options struct {
+	Dialer *dial.Dialer
+	Log    *slog.Logger
+	// Certificate returns the gateway's own client certificate, for services
+	// with client-certificate: internal. It is called at every handshake; nil
+	// where there is no internal authority.
+	Certificate func() (*tls.Certificate, error)
+}
+
+// Keeper holds the connections, the health and the resolved names of all
+// targets. It is safe for concurrent use; leases are taken one at a time.
+type Keeper struct {
+	options  Options
+	groups   *keeper.Set[target.GroupKey, *target.Group]
+	watches  *keeper.Set[target.WatchKey, *target.Watch]
+	services atomic.Pointer[[]*Service]
+}
+
+// NewKeeper returns an empty Keeper.
+func NewKeeper(o Options) *Keeper {
+	k := &Keeper{options: o, groups: keeper.NewSet[target.GroupKey, *target.Group](), watches: keeper.NewSet[target.WatchKey, *target.Watch]()}
+	k.services.Store(new([]*Service))
+	return k
+}
+
+// Each calls f for every target of every service of the last committed lease.
+func (k *Keeper) Each(f func(Stats)) {
+	for _, s := range *k.services.Load() {
+		s.stats(f)
+	}
+}
+
+// Close retires everything.
+func (k *Keeper) Close() {
+	k.services.Store(new([]*Service))
+	k.watches.Close()
+	k.groups.Close()
+}
+
+// Begin starts a lease.
+func (k *Keeper) Begin() *Lease {
+	return &Lease{keeper: k, groups: k.groups.Begin(), watches: k.watches.Begin()}
+}
+
+// Lease is the part of a reload that concerns services. It is not safe for
+// concurrent use.
+type Lease struct {
+	keeper   *Keeper
+	groups   *keeper.Lease[target.GroupKey, *target.Group]
+	watches  *keeper.Lease[target.WatchKey, *target.Watch]
+	services []*Service
+}
+
+// Service binds a service to its targets: those that are kept, or new ones. It
+// waits for nothing outside; it fails only where a certificate file is broken
+// or there is no internal authority.
+func (l *Lease) Service(c Config) (*Service, error) {
+	c = c.filled()
+	id, err := newIdentity(c.TLS, l.keeper.options.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", c.Name, err)
+	}
+	s := &Service{config: c, rule: &exchange.Rule{Filter: "upstream", Name: c.Name, At: c.Pos}}
+	for _, t := range c.Targets {
+		g := l.group(c, t, id)
+		s.groups = append(s.groups, g)
+		s.weights = append(s.weights, max(t.Weight, 1))
+		s.dynamic = s.dynamic || t.DNS
+		if c.Health != nil {
+			s.watches = append(s.watches, l.watch(c, g))
+		}
+	}
+	s.set.Store(s.build())
+	l.services = append(l.services, s)
+	return s, nil
+}
+
+func (l *Lease) group(c Config, t Target, id target.Identity) *target.Group {
+	key := target.GroupKey{Target: t.Address, Identity: id.Key}
+	if t.DNS {
+		key.Resolve = c.Resolve.D()
+	}
+	o := l.keeper.options
+	g, _ := l.groups.Get(key, func() (*target.Group, error) { return target.OpenGroup(key, id, o.Dialer, o.Log), nil })
+	return g
+}
+
+func (l *Lease) watch(c Config, g *target.Group) *target.Watch {
+	h := c.Health
+	key := target.WatchKey{
+		Group:        g.Key(),
+		CheckOptions: balance.CheckOptions{Interval: h.Interval.D(), Timeout: h.Timeout.D(), Healthy: h.Healthy, Unhealthy: h.Unhealthy},
+		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status),
+	}
+	w, _ := l.watches.Get(key, func() (*target.Watch, error) {
+		return target.OpenWatch(g, key, h.Status.Has, l.keeper.options.Log), nil
+	})
+	return w
+}
+
+// Commit makes what the lease named what is kept, and retires the rest.
+func (l *Lease) Commit() {
+	l.keeper.services.Store(&l.services)
+	l.watches.Commit()
+	l.groups.Commit()
+}
+
+// Abort retires what the lease opened; everything else stays as it was.
+func (l *Lease) Abort() {
+	l.watches.Abort()
+	l.groups.Abort()
+}

@@ -1,0 +1,195 @@
+package upstream
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/upstream/wire"
+)
+
+// unguarded is how much is written without a deadline: an idle connection's
+// send buffer takes it whole, so writing cannot block.
+const unguarded = 8 << 10
+
+// send writes the request; where its body is not small, the body follows while
+// the answer is awaited.
+func (c *call) send() *failure {
+	c.out = c.appendHead(c.out[:0])
+	c.out = append(c.out, c.body...)
+	now := time.Now()
+	c.clock = clock{sent: now}
+	c.in.Reset(c)
+	_ = c.conn.SetReadDeadline(now.Add(slice))
+	if len(c.out) > unguarded {
+		until := now.Add(c.Service.config.Timeouts.Answer.D())
+		if d, ok := c.x.Deadline(); ok && d.Before(until) {
+			until = d
+		}
+		c.conn.ArmWrites(until)
+	} else {
+		c.conn.DisarmWrites()
+	}
+	if n, err := c.conn.Write(c.out); err != nil {
+		return c.sendFailure(n, err)
+	}
+	if c.stream {
+		c.upload = c.startUpload()
+	}
+	return nil
+}
+
+// readSmall reads a body of n bytes whole.
+func (c *call) readSmall(n int) error {
+	if cap(c.body) < n {
+		c.body = make([]byte, smallBody)
+	}
+	c.body = c.body[:n]
+	_, err := io.ReadFull(&c.x.Body, c.body)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// appendHead appends the request's head.
+func (c *call) appendHead(b []byte) []byte {
+	b = append(b, c.r.Method...)
+	b = append(b, ' ')
+	if c.Rewrite != nil {
+		b = c.Rewrite(c.x, b)
+	} else {
+		b = c.x.Path.AppendCanonical(b)
+	}
+	if q := c.x.Path.Query; q != "" {
+		b = append(b, '?')
+		b = append(b, q...)
+	}
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	if c.Service.config.Host == "preserve" {
+		b = wire.AppendValue(b, c.r.Host)
+	} else {
+		b = append(b, c.set.hosts[c.picked]...)
+	}
+	b = append(b, "\r\n"...)
+	for name, values := range c.r.Header {
+		if !c.passes(name) {
+			continue
+		}
+		for _, v := range values {
+			b = wire.AppendField(b, name, v)
+		}
+	}
+	b = c.appendForwarded(b)
+	b = c.appendFraming(b)
+	return append(b, "\r\n"...)
+}
+
+// passes reports whether a field of the request goes to the service. What
+// Connection names was removed when the request came in: by now a filter may
+// have set a field of that name.
+func (c *call) passes(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host":
+		return false
+	case "Forwarded":
+		return c.x.Conn.Trusted
+	}
+	return !wire.HopByHop(name)
+}
+
+// appendForwarded says on whose behalf the request is sent. Only a trusted
+// peer's own fields are believed; its list of addresses is continued.
+func (c *call) appendForwarded(b []byte) []byte {
+	b = append(b, "X-Forwarded-For: "...)
+	if before := c.fromTrusted("X-Forwarded-For"); len(before) > 0 {
+		for _, v := range before {
+			b = wire.AppendValue(b, v)
+			b = append(b, ", "...)
+		}
+		b = c.x.Conn.Source.Addr().AppendTo(b)
+	} else {
+		b = c.x.Client.AppendTo(b)
+	}
+	b = append(b, "\r\nX-Forwarded-Proto: "...)
+	switch before := c.fromTrusted("X-Forwarded-Proto"); {
+	case len(before) > 0:
+		b = wire.AppendValue(b, before[0])
+	case c.x.Conn.TLS:
+		b = append(b, "https"...)
+	default:
+		b = append(b, "http"...)
+	}
+	b = append(b, "\r\nX-Forwarded-Host: "...)
+	if before := c.fromTrusted("X-Forwarded-Host"); len(before) > 0 {
+		b = wire.AppendValue(b, before[0])
+	} else {
+		b = wire.AppendValue(b, c.r.Host)
+	}
+	return append(b, "\r\n"...)
+}
+
+func (c *call) fromTrusted(name string) []string {
+	if !c.x.Conn.Trusted {
+		return nil
+	}
+	return c.r.Header[name]
+}
+
+// appendFraming says how long the body is, and which trailers are understood
+// and follow.
+func (c *call) appendFraming(b []byte) []byte {
+	if acceptsTrailers(c.r.Header["Te"]) {
+		b = append(b, "Te: trailers\r\nConnection: Te\r\n"...)
+	}
+	switch n := c.x.Body.Declared(); {
+	case n < 0:
+		for i, name := range c.trailers() {
+			if i == 0 {
+				b = append(b, "Trailer: "...)
+			} else {
+				b = append(b, ", "...)
+			}
+			b = append(b, name...)
+		}
+		if len(c.trailers()) > 0 {
+			b = append(b, "\r\n"...)
+		}
+		return append(b, "Transfer-Encoding: chunked\r\n"...)
+	case n > 0 || expectsBody(c.r.Method):
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, n, 10)
+		return append(b, "\r\n"...)
+	}
+	return b
+}
+
+// trailers returns the names of the trailer fields that the client announced,
+// that no filter took away, and that may pass.
+func (c *call) trailers() []string {
+	var names []string
+	for name := range c.r.Trailer {
+		if wire.TrailerAllowed(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func acceptsTrailers(te []string) bool {
+	for _, v := range te {
+		for item := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), "trailers") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// expectsBody reports whether a request by method says that it has no body.
+func expectsBody(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}

@@ -1,0 +1,63 @@
+package target
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// Conn is a connection to an endpoint. One request at a time uses it.
+type Conn struct {
+	net.Conn
+	Plain  bool // no TLS: what Write did not take was not sent
+	Reused bool // an earlier request was answered over it
+
+	endpoint *Endpoint
+	raw      syscall.RawConn // of the socket; nil where there is none to peek at
+	look     func(fd uintptr)
+	quiet    bool // what look found: open, and nothing to read
+	armed    bool // a write deadline was set
+	expires  time.Time
+}
+
+func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
+	out := &Conn{Conn: c, endpoint: e, Plain: c == socket}
+	if s, ok := socket.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			out.raw = raw
+			out.look = func(fd uintptr) { out.quiet = quiet(fd) }
+		}
+	}
+	return out
+}
+
+// alive reports whether an idle connection can be used again: the other side
+// has neither closed it nor sent what nobody asked for. Only the socket is
+// looked at, without waiting.
+func (c *Conn) alive() bool {
+	if c.raw == nil {
+		return true
+	}
+	c.quiet = false
+	return c.raw.Control(c.look) == nil && c.quiet
+}
+
+// Discard closes the connection for good.
+func (c *Conn) Discard() {
+	_ = c.Conn.Close()
+	c.endpoint.open.Add(-1)
+}
+
+// ArmWrites sets when writing fails.
+func (c *Conn) ArmWrites(t time.Time) {
+	c.armed = true
+	_ = c.SetWriteDeadline(t)
+}
+
+// DisarmWrites takes back what an earlier request set.
+func (c *Conn) DisarmWrites() {
+	if c.armed {
+		c.armed = false
+		_ = c.SetWriteDeadline(time.Time{})
+	}
+}

@@ -1,0 +1,171 @@
+package target
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/dial"
+)
+
+// Endpoint is one address that requests are sent to, with its connections and
+// counters. It is shared by all services that name the address with the same
+// TLS identity, and safe for concurrent use.
+//
+// The connection used last is used next, so that those too many grow old and
+// are closed.
+type Endpoint struct {
+	Address  string
+	Load     atomic.Int64  // requests in flight
+	Requests atomic.Uint64 // attempts to send one
+	Failures atomic.Uint64 // attempts that could not connect
+
+	dialer *dial.Dialer
+	tls    *tls.Config  // nil for plain TCP
+	open   atomic.Int64 // connections, idle or not
+
+	mu      sync.Mutex
+	idle    []*Conn
+	sweeper *time.Timer // nil until the first connection idles
+	retired bool
+}
+
+// The errors of Dial, beside the dialer's.
+var (
+	ErrLimit = errors.New("all connections that the target may have are in use")
+	ErrTLS   = errors.New("TLS failed")
+)
+
+// Idle returns an idle connection that is alive; nil where there is none.
+func (e *Endpoint) Idle() *Conn {
+	for {
+		e.mu.Lock()
+		n := len(e.idle) - 1
+		if n < 0 {
+			e.mu.Unlock()
+			return nil
+		}
+		c := e.idle[n]
+		e.idle[n] = nil
+		e.idle = e.idle[:n]
+		e.mu.Unlock()
+		if c.alive() {
+			c.Reused = true
+			return c
+		}
+		c.Discard()
+	}
+}
+
+// Dial opens a connection, unless there are limit already; 0 for no limit. The
+// context bounds connecting and the TLS handshake.
+func (e *Endpoint) Dial(ctx context.Context, limit int) (*Conn, error) {
+	if n := e.open.Add(1); limit > 0 && n > int64(limit) {
+		e.open.Add(-1)
+		return nil, ErrLimit
+	}
+	c, socket, err := e.connect(ctx)
+	if err != nil {
+		e.open.Add(-1)
+		return nil, err
+	}
+	return newConn(c, socket, e), nil
+}
+
+// connect opens a connection that nobody counts, and returns it with the
+// socket below it.
+func (e *Endpoint) connect(ctx context.Context) (c, socket net.Conn, err error) {
+	socket, err = e.dialer.Dial(ctx, e.Address)
+	if err != nil || e.tls == nil {
+		return socket, socket, err
+	}
+	secured := tls.Client(socket, e.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = socket.Close()
+		return nil, nil, fmt.Errorf("%w: %w", ErrTLS, err)
+	}
+	return secured, socket, nil
+}
+
+// Keep keeps a connection for the next request, unless there are limit already.
+// It must be at the beginning of a message.
+func (e *Endpoint) Keep(c *Conn, limit int, timeout time.Duration) {
+	c.expires = time.Now().Add(timeout)
+	e.mu.Lock()
+	if e.retired || len(e.idle) >= limit {
+		e.mu.Unlock()
+		c.Discard()
+		return
+	}
+	e.idle = append(e.idle, c)
+	if len(e.idle) == 1 {
+		e.schedule(timeout)
+	}
+	e.mu.Unlock()
+}
+
+// schedule makes sweep run after d. It is called with mu held.
+func (e *Endpoint) schedule(d time.Duration) {
+	if e.sweeper == nil {
+		e.sweeper = time.AfterFunc(d, e.sweep)
+		return
+	}
+	e.sweeper.Reset(d)
+}
+
+// sweep closes the connections that idled too long.
+func (e *Endpoint) sweep() {
+	now := time.Now()
+	var old []*Conn
+	e.mu.Lock()
+	kept := e.idle[:0]
+	var next time.Duration
+	for _, c := range e.idle {
+		left := c.expires.Sub(now)
+		if left <= 0 {
+			old = append(old, c)
+			continue
+		}
+		kept = append(kept, c)
+		if next == 0 || left < next {
+			next = left
+		}
+	}
+	clear(e.idle[len(kept):])
+	e.idle = kept
+	if len(kept) > 0 {
+		e.schedule(next)
+	}
+	e.mu.Unlock()
+	for _, c := range old {
+		c.Discard()
+	}
+}
+
+// Connections returns how many connections there are, and how many of them
+// idle.
+func (e *Endpoint) Connections() (open, idle int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return int(e.open.Load()), len(e.idle)
+}
+
+// retire closes what idles and keeps nothing any more. Requests under way
+// finish on the connections they have.
+func (e *Endpoint) retire() {
+	e.mu.Lock()
+	idle := e.idle
+	e.idle, e.retired = nil, true
+	if e.sweeper != nil {
+		e.sweeper.Stop()
+	}
+	e.mu.Unlock()
+	for _, c := range idle {
+		c.Discard()
+	}
+}

@@ -1,0 +1,231 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"gatehouse/balance"
+	"gatehouse/config"
+)
+
+// Target is one item of targets.
+type Target struct {
+	Address string     // HOST:PORT
+	DNS     bool       // every address of HOST is a target, resolved again and again
+	Weight  int        // its share, 1 and up
+	At      config.Pos // where it stands
+}
+
+// String returns the target as it is written.
+func (t Target) String() string {
+	if t.DNS {
+		return "dns:" + t.Address
+	}
+	return t.Address
+}
+
+func (t *Target) parse(text string) error {
+	address, dns := strings.CutPrefix(text, "dns:")
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || !validHost(host) || !validPort(port) {
+		return fmt.Errorf("%q is no target: write HOST:PORT or dns:NAME:PORT", text)
+	}
+	if dns && net.ParseIP(host) != nil {
+		return fmt.Errorf("%q is an address, nothing to resolve: write it without the dns prefix", text)
+	}
+	t.Address, t.DNS = net.JoinHostPort(strings.ToLower(host), port), dns
+	return nil
+}
+
+// UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, or the form with a weight.
+func (t *Target) UnmarshalConfig(n *config.Node) {
+	long := struct {
+		Address string `yaml:"address,required"`
+		Weight  int    `yaml:"weight" default:"1" range:"1..1000"`
+	}{Weight: 1}
+	if text, ok := n.Text(); ok {
+		long.Address = text
+	} else if !n.Decode(&long) {
+		return
+	}
+	t.Weight, t.At = long.Weight, n.Pos()
+	if err := t.parse(long.Address); err != nil {
+		n.Errorf("%v", err)
+	}
+}
+
+// ConfigSchema implements config.Schemer.
+func (Target) ConfigSchema() *config.Schema {
+	one, most := 1.0, 1000.0
+	address := &config.Schema{Type: "string", Pattern: "^(dns:)?.+:[0-9]+$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080"}}
+	return &config.Schema{AnyOf: []*config.Schema{address, {
+		Type:                 "object",
+		Properties:           map[string]*config.Schema{"address": address, "weight": {Type: "integer", Minimum: &one, Maximum: &most, Default: 1}},
+		Required:             []string{"address"},
+		AdditionalProperties: false,
+	}}}
+}
+
+// Balance is how a service's targets are picked.
+type Balance struct {
+	Method balance.Method
+	Key    hashKey
+	Name   string // of the header or cookie
+	Bound  float64
+}
+
+// hashKey is what Hash hashes.
+type hashKey uint8
+
+const (
+	byClient hashKey = iota
+	byPath
+	byHeader
+	byCookie
+)
+
+func (b *Balance) parse(text string) error {
+	switch text {
+	case "round-robin":
+		b.Method = balance.RoundRobin
+	case "least-requests":
+		b.Method = balance.LeastRequests
+	case "hash":
+		b.Method, b.Key = balance.Hash, byClient
+	default:
+		return fmt.Errorf("%q is no way to balance: write round-robin, least-requests, hash, or {hash: KEY}", text)
+	}
+	return nil
+}
+
+func (b *Balance) parseKey(text string) error {
+	b.Method = balance.Hash
+	kind, name, named := strings.Cut(text, ":")
+	switch {
+	case kind == "client" && !named:
+		b.Key = byClient
+	case kind == "path" && !named:
+		b.Key = byPath
+	case kind == "header" && name != "":
+		b.Key, b.Name = byHeader, http.CanonicalHeaderKey(name)
+	case kind == "cookie" && name != "":
+		b.Key, b.Name = byCookie, name
+	default:
+		return fmt.Errorf("%q is nothing to hash: write client, path, header:NAME or cookie:NAME", text)
+	}
+	return nil
+}
+
+// UnmarshalConfig reads a method's name, or {hash: KEY, bound: 1.25}.
+func (b *Balance) UnmarshalConfig(n *config.Node) {
+	if text, ok := n.Text(); ok {
+		if err := b.parse(text); err != nil {
+			n.Errorf("%v", err)
+		}
+		return
+	}
+	var long struct {
+		Hash  string  `yaml:"hash,required"`
+		Bound float64 `yaml:"bound" default:"0"`
+	}
+	if !n.Decode(&long) {
+		return
+	}
+	if long.Bound != 0 && (long.Bound < 1 || long.Bound > 100) {
+		n.Errorf("bound is how far a target's load may be above the average: from 1 to 100, such as 1.25")
+	}
+	b.Bound = long.Bound
+	if err := b.parseKey(long.Hash); err != nil {
+		n.Errorf("%v", err)
+	}
+}
+
+// ConfigSchema implements config.Schemer.
+func (Balance) ConfigSchema() *config.Schema {
+	return &config.Schema{Default: "round-robin", AnyOf: []*config.Schema{
+		{Type: "string", Enum: []any{"round-robin", "least-requests", "hash"}},
+		{
+			Type: "object",
+			Properties: map[string]*config.Schema{
+				"hash":  {Type: "string", Pattern: "^(client|path|header:.+|cookie:.+)$", Description: "what the same target is picked for"},
+				"bound": {Type: "number", Description: "how far a target's load may be above the average before its keys go to the next one"},
+			},
+			Required:             []string{"hash"},
+			AdditionalProperties: false,
+		},
+	}}
+}
+
+// Statuses are ranges of HTTP statuses.
+type Statuses [][2]int
+
+// IsZero reports whether there are none.
+func (s Statuses) IsZero() bool { return len(s) == 0 }
+
+// Has reports whether status is among them.
+func (s Statuses) Has(status int) bool {
+	for _, r := range s {
+		if r[0] <= status && status <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// UnmarshalText reads "200", "200-399", "200,301-302".
+func (s *Statuses) UnmarshalText(text []byte) error {
+	*s = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		if !isRange {
+			high = low
+		}
+		a, err1 := strconv.Atoi(low)
+		b, err2 := strconv.Atoi(high)
+		if err1 != nil || err2 != nil || a < 100 || b > 599 || a > b {
+			return errors.New("is no list of statuses: write 200, 200-399, or several by commas")
+		}
+		*s = append(*s, [2]int{a, b})
+	}
+	return nil
+}
+
+// ConfigSchema implements config.Schemer.
+func (Statuses) ConfigSchema() *config.Schema {
+	return &config.Schema{AnyOf: []*config.Schema{
+		{Type: "integer"},
+		{Type: "string", Pattern: "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?( *, *[1-5][0-9][0-9](-[1-5][0-9][0-9])?)*$"},
+	}}
+}
+
+// UnmarshalConfig reads internal, or {cert: FILE, key: FILE}.
+func (c *ClientCertificate) UnmarshalConfig(n *config.Node) {
+	if text, ok := n.Text(); ok {
+		c.At = config.At{Pos: n.Pos()}
+		c.Internal = text == "internal"
+		if !c.Internal {
+			n.Errorf("%q is no client certificate: write internal, or {cert: FILE, key: FILE}", text)
+		}
+		return
+	}
+	type plain ClientCertificate
+	n.Decode((*plain)(c))
+}
+
+// ConfigSchema implements config.Schemer.
+func (ClientCertificate) ConfigSchema() *config.Schema {
+	file := &config.Schema{Type: "string"}
+	return &config.Schema{AnyOf: []*config.Schema{
+		{Type: "string", Enum: []any{"internal"}},
+		{
+			Type:                 "object",
+			Properties:           map[string]*config.Schema{"cert": file, "key": file},
+			Required:             []string{"cert", "key"},
+			AdditionalProperties: false,
+		},
+	}}
+}
