@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// SocketName is the control socket's name within the data folder.
+const SocketName = "control.sock"
+
+// ErrRunning is the error of Control where a gateway runs on the data folder
+// already.
+var ErrRunning = errors.New("already running")
+
+// ControlSocket serves the control socket of one data folder.
+type ControlSocket struct {
+	path   string
+	lock   *os.File
+	info   os.FileInfo // of the socket, to remove none but ours
+	socket net.Listener
+	server *http.Server
+	done   chan struct{}
+}
+
+// Control opens the control socket below the data folder, which is created
+// (0700) where it is missing, and serves it. Only this process's user and root
+// may use it. The socket that a dead process left is replaced; where its
+// process lives, the error is ErrRunning.
+func Control(data string, g Gateway, metrics http.Handler, log *slog.Logger) (*ControlSocket, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	if info, err := os.Stat(data); err == nil && info.Mode().Perm()&0o022 != 0 {
+		log.Warn("others can write to the data folder, and so take the control socket's place: chmod go-w", slog.String("data", data))
+	}
+	lock, err := lockFile(filepath.Join(data, "control.lock"))
+	if err != nil {
+		return nil, fmt.Errorf("the control socket in %s: %w", data, err)
+	}
+	c := &ControlSocket{path: filepath.Join(data, SocketName), lock: lock, done: make(chan struct{})}
+	if err := c.listen(data); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("the control socket %s: %w", c.path, err)
+	}
+	h := &handlers{gateway: g, metrics: metrics}
+	c.server = newServer(h.all(), log)
+	c.server.WriteTimeout = 10 * time.Minute // a reload may take long
+	go c.serve(log)
+	return c, nil
+}
+
+// lockFile takes the lock that a gateway holds as long as it lives.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, ErrRunning
+	}
+	return nil, err
+}
+
+// listen binds the socket in a folder that nobody else can enter, so that it
+// is never there with other permissions than its own, and moves it into place
+// over what a dead process left.
+func (c *ControlSocket) listen(data string) error {
+	private, err := os.MkdirTemp(data, ".control-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(private)
+	bound := filepath.Join(private, "s")
+	err = atShortPath(bound, func(short string) (err error) {
+		c.socket, err = net.Listen("unix", short)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.socket.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := c.place(bound); err != nil {
+		_ = c.socket.Close()
+		return err
+	}
+	return nil
+}
+
+func (c *ControlSocket) place(bound string) error {
+	if err := os.Chmod(bound, 0o600); err != nil {
+		return err
+	}
+	if old, err := os.Lstat(c.path); err == nil && old.Mode()&os.ModeSocket == 0 {
+		return errors.New("there is something else in its place")
+	}
+	if err := os.Rename(bound, c.path); err != nil {
+		return err
+	}
+	var err error
+	c.info, err = os.Lstat(c.path)
+	return err
+}
+
+// Path returns where the socket is.
+func (c *ControlSocket) Path() string { return c.path }
+
+func (c *ControlSocket) serve(log *slog.Logger) {
+	defer close(c.done)
+	_ = c.server.Serve(sameUser{c.socket, log})
+}
+
+// Close stops serving, waiting for answers under way until ctx ends, and
+// removes the socket.
+func (c *ControlSocket) Close(ctx context.Context) error {
+	if now, err := os.Lstat(c.path); err == nil && os.SameFile(now, c.info) {
+		_ = os.Remove(c.path)
+	}
+	err := c.server.Shutdown(ctx)
+	if err != nil {
+		_ = c.server.Close()
+	}
+	<-c.done
+	_ = c.lock.Close()
+	return err
+}
+
+// sameUser accepts connections of this process's user and of root.
+type sameUser struct {
+	net.Listener
+	log *slog.Logger
+}
+
+// Accept implements net.Listener.
+func (l sameUser) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		uid, err := peerUID(conn.(*net.UnixConn))
+		if err == nil && (uid == 0 || uid == os.Geteuid()) {
+			return conn, nil
+		}
+		l.log.Warn("a stranger was refused at the control socket", slog.Int("uid", uid), slog.Any("error", err))
+		_ = conn.Close()
+	}
+}

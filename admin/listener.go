@@ -1,0 +1,166 @@
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// Listener is the admin listener. It outlives reloads that keep its address:
+// it is a keeper's entry, keyed by that.
+type Listener struct {
+	socket net.Listener
+	server *http.Server
+	guard  atomic.Pointer[guard]
+	inner  http.Handler
+	done   chan struct{}
+}
+
+// Settings are what a configuration says of the listener beside its address.
+type Settings struct{ guard *guard }
+
+// Settings compiles a checked configuration.
+func (c Config) Settings() (Settings, error) {
+	g, err := newGuard(c)
+	if err != nil {
+		return Settings{}, fmt.Errorf("%s: the admin listener's certificate: %w", c.TLS.Pos, err)
+	}
+	return Settings{g}, nil
+}
+
+// Listens returns the address to listen on, the key of the listener among its
+// keeper's entries; false where there is to be none.
+func (c Config) Listens() (address string, ok bool) { return c.address(), !c.off() }
+
+// Listen binds the address and serves there what s admits.
+func Listen(address string, s Settings, g Gateway, metrics http.Handler, log *slog.Logger) (*Listener, error) {
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the admin listener: %w", err)
+	}
+	h := &handlers{gateway: g, metrics: metrics}
+	l := &Listener{socket: socket, inner: h.queries(), done: make(chan struct{})}
+	l.guard.Store(s.guard)
+	l.server = newServer(l, log)
+	go l.serve()
+	return l, nil
+}
+
+// newServer returns a server for few, small and quick questions.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Addr returns the address that is listened on, for the dialer to deny.
+func (l *Listener) Addr() netip.AddrPort {
+	return l.socket.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Use makes other settings hold from now on.
+func (l *Listener) Use(s Settings) { l.guard.Store(s.guard) }
+
+// Retire implements keeper.Entry: nothing is accepted any more, and answers
+// under way are completed.
+func (l *Listener) Retire() {
+	_ = l.socket.Close()
+	go func() { _ = l.server.Shutdown(context.Background()) }()
+}
+
+// Close retires the listener and waits for answers under way until ctx ends.
+func (l *Listener) Close(ctx context.Context) error {
+	err := l.server.Shutdown(ctx)
+	if err != nil {
+		_ = l.server.Close()
+	}
+	<-l.done
+	return err
+}
+
+func (l *Listener) serve() {
+	defer close(l.done)
+	_ = l.server.Serve(limited{l.socket, make(chan struct{}, maxConnections), l})
+}
+
+// ServeHTTP implements http.Handler.
+func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	status, reason := l.guard.Load().refuse(r)
+	if status == 0 {
+		l.inner.ServeHTTP(w, r)
+		return
+	}
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="gatehouse admin"`)
+	}
+	if status == http.StatusMethodNotAllowed {
+		h.Set("Allow", "GET, HEAD")
+	}
+	h.Set("Connection", "close")
+	write(w, status, &Error{Message: reason})
+}
+
+// maxConnections is how many connections the admin listener serves at once.
+const maxConnections = 128
+
+// limited accepts at most so many connections at once, and speaks TLS where
+// the settings of the moment say so.
+type limited struct {
+	net.Listener
+	slots    chan struct{}
+	listener *Listener
+}
+
+// Accept implements net.Listener.
+func (l limited) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+		default:
+			_ = conn.Close()
+			continue
+		}
+		counted := &countedConn{Conn: conn, slots: l.slots}
+		if g := l.listener.guard.Load(); g.certificate != nil {
+			return tls.Server(counted, &tls.Config{Certificates: []tls.Certificate{*g.certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}), nil
+		}
+		return counted, nil
+	}
+}
+
+// countedConn gives its slot back once, when it is closed.
+type countedConn struct {
+	net.Conn
+	slots  chan struct{}
+	closed atomic.Bool
+}
+
+func (c *countedConn) Close() error {
+	if !c.closed.Swap(true) {
+		<-c.slots
+	}
+	return c.Conn.Close()
+}
