@@ -1,0 +1,116 @@
+package gatehouse
+
+import (
+	"maps"
+	"slices"
+
+	"gatehouse/admin"
+	"gatehouse/api"
+	"gatehouse/auth"
+	"gatehouse/authorize"
+	"gatehouse/config"
+	"gatehouse/cors"
+	"gatehouse/edge"
+	"gatehouse/exchange"
+	"gatehouse/observe"
+	"gatehouse/throttle"
+	"gatehouse/transform"
+	"gatehouse/upstream"
+)
+
+// Config is what the operator wrote: one YAML file and those that it includes.
+// The struct of each section lives in the room that uses it.
+type Config struct {
+	config.At
+	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs"`
+	Region   string                      `yaml:"region" default:"local" doc:"region used in ARNs and signatures"`
+	Data     config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
+	Include  []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
+	Listen   []edge.Listener             `yaml:"listen" doc:"addresses that clients connect to"`
+	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
+	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
+	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
+	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request, per address"`
+	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
+	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
+
+	sources  *config.Sources
+	warnings []string
+}
+
+// GatewayLimits are limits that no route can outgrow.
+type GatewayLimits struct {
+	Buffers  config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
+	Shutdown config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+}
+
+// API is one entry of apis.
+type API struct {
+	api.Config[Policies] `yaml:",inline"`
+	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+}
+
+// Policies are what a route, a stage or an API says about filters.
+type Policies struct {
+	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
+	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
+	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
+	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
+	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
+	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
+	AllowPath []PathOddity       `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
+}
+
+// RouteLimits bound one request.
+type RouteLimits struct {
+	Body config.Size `yaml:"body" doc:"largest body; default: the listener's"`
+}
+
+// PathOddity is the name of an oddity.
+type PathOddity struct{ exchange.Oddity }
+
+// UnmarshalConfig reads the name.
+func (o *PathOddity) UnmarshalConfig(n *config.Node) {
+	name, _ := n.Text()
+	oddity, ok := exchange.ParseOddity(name)
+	if !ok {
+		n.Unknown("path oddity", name, exchange.OddityNames())
+		return
+	}
+	o.Oddity = oddity
+}
+
+// ConfigSchema implements config.Schemer.
+func (PathOddity) ConfigSchema() *config.Schema {
+	s := &config.Schema{Type: "string"}
+	for _, name := range exchange.OddityNames() {
+		s.Enum = append(s.Enum, name)
+	}
+	return s
+}
+
+// over returns p with what it leaves open taken from base. Throttles are not
+// among it: those of every level apply, each in its own scope.
+func (p Policies) over(base Policies) Policies {
+	p.Authorize = p.Authorize.Over(base.Authorize)
+	if p.CORS == nil {
+		p.CORS = base.CORS
+	}
+	p.Headers = p.Headers.Over(base.Headers)
+	if p.Timeout == nil {
+		p.Timeout = base.Timeout
+	}
+	if p.Retries == nil {
+		p.Retries = base.Retries
+	}
+	if p.Limits == nil {
+		p.Limits = base.Limits
+	}
+	if p.AllowPath == nil {
+		p.AllowPath = base.AllowPath
+	}
+	return p
+}
+
+func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,101 @@
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"gatehouse/admin"
+	"gatehouse/edge"
+	"gatehouse/upstream"
+)
+
+// control is the Gateway as the control socket and the admin listener see it.
+type control struct{ *Gateway }
+
+var _ admin.Gateway = control{}
+
+// Status describes a running gateway.
+type Status struct {
+	Version    string           `json:"version"`
+	Started    time.Time        `json:"started"`
+	Generation uint64           `json:"generation"`
+	Listeners  []ListenerStatus `json:"listeners"`
+	Targets    []TargetStatus   `json:"targets"`
+}
+
+// ListenerStatus is one listener of a Status.
+type ListenerStatus struct {
+	Address     string `json:"address"`
+	Bound       string `json:"bound"`
+	Connections int64  `json:"connections"`
+}
+
+// TargetStatus is one target of a service.
+type TargetStatus struct {
+	Service  string `json:"service"`
+	Target   string `json:"target"`
+	Healthy  bool   `json:"healthy"`
+	InFlight int64  `json:"inFlight"`
+}
+
+var errDraining = errors.New("the gateway is draining")
+
+// Ready implements admin.Gateway.
+func (c control) Ready() error {
+	if c.draining.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// Status implements admin.Gateway.
+func (c control) Status() any { return c.Gateway.Status() }
+
+// Status describes the gateway as it is now.
+func (g *Gateway) Status() Status {
+	s := Status{Version: g.options.Version, Started: g.started, Generation: g.generation(), Listeners: []ListenerStatus{}, Targets: []TargetStatus{}}
+	g.keepers.listeners.Each(func(key string, bound net.Addr, counters *edge.Counters) {
+		s.Listeners = append(s.Listeners, ListenerStatus{Address: key, Bound: bound.String(), Connections: counters.Active.Load()})
+	})
+	g.keepers.upstreams.Each(func(t upstream.Stats) {
+		s.Targets = append(s.Targets, TargetStatus{Service: t.Service, Target: t.Target, Healthy: t.Healthy, InFlight: t.InFlight})
+	})
+	return s
+}
+
+// Routes implements admin.Gateway.
+func (c control) Routes() any { return c.table() }
+
+func (g *Gateway) table() []RouteInfo {
+	snap := g.current.Load()
+	return routesOf(snap.config, snap.endpoints)
+}
+
+// Explain implements admin.Gateway.
+func (c control) Explain(id string) (any, bool) { return c.keepers.observe.Recent().Find(id) }
+
+// Recent implements admin.Gateway.
+func (c control) Recent(n int) any { return c.keepers.observe.Recent().Last(n, nil) }
+
+// Plan implements admin.Gateway.
+func (c control) Plan(context.Context) (any, error) {
+	cfg, err := c.options.Load()
+	if err != nil {
+		return nil, err
+	}
+	return Plan(c.table(), cfg.Routes()), nil
+}
+
+// Reload implements admin.Gateway.
+func (c control) Reload(ctx context.Context) (any, error) {
+	before := c.table()
+	if err := c.Gateway.Reload(ctx); err != nil {
+		return nil, err
+	}
+	return Plan(before, c.table()), nil
+}
+
+// ReopenLogs opens log files anew, after they were renamed.
+func (g *Gateway) ReopenLogs() error { return g.keepers.observe.Reopen() }

@@ -1,0 +1,136 @@
+package gatehouse
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"gatehouse/edge"
+	"gatehouse/exchange"
+	"gatehouse/observe"
+	"gatehouse/route"
+)
+
+// The rules by which the entry itself refuses; no line of configuration says
+// them.
+var (
+	formRule  = &exchange.Rule{Filter: "edge", Name: "request form"}
+	pathRule  = &exchange.Rule{Filter: "route", Name: "one reading of a path"}
+	hostRule  = &exchange.Rule{Filter: "route", Name: "unknown host"}
+	sniRule   = &exchange.Rule{Filter: "route", Name: "one API a TLS name"}
+	panicRule = &exchange.Rule{Filter: "entry", Name: "contained panic"}
+)
+
+// visit is one request on its way through the gateway.
+type visit struct {
+	gateway *Gateway
+	snap    *Snapshot
+	x       *exchange.Exchange
+	r       *http.Request
+	seen    observe.Seen
+}
+
+// ServeHTTP is where every request enters: the snapshot is loaded once, the
+// Exchange begins, and the record is printed when the answer has ended.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := visit{gateway: g, snap: g.current.Load()}
+	v.x, v.r = exchange.Begin(w, r, edge.ConnOf(r), g.keepers.bodies)
+	v.x.Generation = v.snap.generation
+	defer v.end()
+	v.serve()
+	v.x.Finish()
+	if v.x.Aborted {
+		panic(http.ErrAbortHandler) // an answer that was cut must not look complete
+	}
+}
+
+// serve brings the request into its one form and leads it to its chain.
+func (v *visit) serve() {
+	x, r := v.x, v.r
+	x.OnHead(tellID)
+	fault, fine := edge.Check(r)
+	if fine {
+		x.Host = edge.Host(r)
+	}
+	edge.Clean(x, r)
+	v.seen = v.snap.observer.Begin(x, r)
+	if !fine {
+		v.refuse(exchange.Refusal{Status: fault.Status, Rule: formRule, Reason: fault.Reason, Detail: fault.Detail})
+		return
+	}
+	err := x.Path.Parse(edge.Target(r))
+	if edge.Redirect(x, &x.Writer, r) {
+		return
+	}
+	if err != nil {
+		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: err.Error()})
+		return
+	}
+	v.route()
+}
+
+// tellID names the request in every answer, so that whoever got it can ask for
+// its trail.
+func tellID(h *exchange.Head) { h.Header["X-Amzn-Requestid"] = []string{h.Exchange.ID} }
+
+// route looks the request up and runs its chain.
+func (v *visit) route() {
+	x, r := v.x, v.r
+	found := v.snap.lookup(x, r)
+	e := found.Value
+	if e == nil {
+		e = v.snap.unknown
+	}
+	x.Params = found.Params
+	if found.Outcome == route.NoMethod {
+		x.Allow = found.Allow.Allow()
+	}
+	e.describe(x)
+	v.seen.Route = e.counts
+	if odd := x.Path.Oddities &^ e.allowed; odd != 0 {
+		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: "the path holds " + odd.String() + " (a route may allow it by allow-path)"})
+		return
+	}
+	if v.snap.misdirected(x) {
+		v.refuse(exchange.Refusal{Status: http.StatusMisdirectedRequest, Rule: sniRule, Reason: "misdirected", Detail: "the TLS name is another API's than Host"})
+		return
+	}
+	e.chain.ServeHTTP(&x.Writer, r)
+}
+
+func (v *visit) refuse(f exchange.Refusal) { exchange.Refuse(&v.x.Writer, v.r, f) }
+
+// end prints the record. A panic of a filter or target ends its own request
+// alone: refused where nothing was sent, cut off where something was.
+func (v *visit) end() {
+	cause := recover()
+	if cause != nil && cause != http.ErrAbortHandler {
+		v.logPanic(cause)
+		if v.contain() {
+			cause = nil
+		}
+	}
+	if cause != nil {
+		v.x.Abort()
+	}
+	v.snap.observer.Done(v.x, v.seen)
+	v.x.Release()
+	if cause != nil {
+		panic(http.ErrAbortHandler) // the engine closes the connection
+	}
+}
+
+// contain answers 500 where nothing was answered yet, and reports whether it
+// could.
+func (v *visit) contain() bool {
+	if v.x.Writer.Begun() {
+		return false
+	}
+	v.refuse(exchange.Refusal{Status: http.StatusInternalServerError, Rule: panicRule, Reason: "panic"})
+	v.x.Finish()
+	return true
+}
+
+func (v *visit) logPanic(cause any) {
+	v.gateway.log.Error("a request panicked", slog.String("requestId", v.x.ID), slog.String("route", v.x.Route), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+}

@@ -1,0 +1,171 @@
+package gatehouse
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+
+	"gatehouse/admin"
+	"gatehouse/auth"
+	"gatehouse/auth/devkey"
+	"gatehouse/dial"
+	"gatehouse/edge"
+	"gatehouse/edge/ca"
+	"gatehouse/exchange"
+	"gatehouse/keeper"
+	"gatehouse/limit"
+	"gatehouse/observe"
+	"gatehouse/upstream"
+)
+
+// keepers are what outlives a reload.
+type keepers struct {
+	bodies    *exchange.Budget
+	authority *ca.CA
+	dialer    *dial.Dialer
+	observe   *observe.Keeper
+	limits    *limit.Keeper
+	keys      *auth.Keeper
+	upstreams *upstream.Keeper
+	listeners *edge.Listeners
+	admin     *keeper.Set[string, *admin.Listener]
+}
+
+func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
+	authority, err := ca.Open(filepath.Join(cfg.Data.Value, "ca"))
+	if err != nil {
+		return nil, fmt.Errorf("the internal CA: %w", err)
+	}
+	k := &keepers{
+		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
+		authority: authority,
+		dialer:    dial.New(dial.Options{}),
+		limits:    limit.NewKeeper(limit.Options{}),
+	}
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
+	k.keys = auth.NewKeeper(auth.Options{
+		Fetch:       fetcher(k.dialer.HTTPClient(dial.ClientOptions{Plain: true})),
+		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Log:         o.Logger,
+	})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	k.admin = keeper.NewSet[string, *admin.Listener]()
+	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
+	return k, nil
+}
+
+func (k *keepers) clientCertificate() (*tls.Certificate, error) {
+	return k.authority.ClientCertificate()(&tls.CertificateRequestInfo{})
+}
+
+func developmentKeys(data string) ([]byte, error) {
+	key, err := devkey.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	return key.JWKS(), nil
+}
+
+// fetcher gets what the gateway needs from networks for itself.
+func fetcher(client *http.Client) func(context.Context, string) ([]byte, http.Header, error) {
+	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return nil, nil, fmt.Errorf("%s answered %s", url, resp.Status)
+		}
+		body, err := io.ReadAll(resp.Body)
+		return body, resp.Header, err
+	}
+}
+
+// close ends the keepers, last in first out; the listeners have ended before.
+func (k *keepers) close(ctx context.Context) {
+	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.upstreams.Close()
+	k.keys.Close()
+	k.observe.Close()
+}
+
+// leases are one reload's hold on all keepers.
+type leases struct {
+	observe   *observe.Lease
+	limits    *limit.Lease
+	keys      *auth.Lease
+	upstreams *upstream.Lease
+	listeners *edge.Lease
+	admin     *keeper.Lease[string, *admin.Listener]
+}
+
+func (k *keepers) begin() *leases {
+	return &leases{
+		observe:   k.observe.Begin(),
+		limits:    k.limits.Begin(),
+		keys:      k.keys.Begin(),
+		upstreams: k.upstreams.Begin(),
+		listeners: k.listeners.Begin(),
+		admin:     k.admin.Begin(),
+	}
+}
+
+// commit makes the lease what is kept; listeners last, since then new
+// connections come.
+func (l *leases) commit() {
+	l.observe.Commit()
+	l.limits.Commit()
+	l.keys.Commit()
+	l.upstreams.Commit()
+	l.admin.Commit()
+	l.listeners.Commit()
+}
+
+// abort leaves everything as it was.
+func (l *leases) abort() {
+	l.listeners.Abort()
+	l.admin.Abort()
+	l.upstreams.Abort()
+	l.keys.Abort()
+	l.limits.Abort()
+	l.observe.Abort()
+}
+
+// listenAdmin binds the admin listener where the configuration wants one.
+func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error) {
+	settings, err := c.Settings()
+	if err != nil {
+		return settings, err
+	}
+	address, wanted := c.Listens()
+	if !wanted {
+		return settings, nil
+	}
+	_, err = l.admin.Get(address, func() (*admin.Listener, error) {
+		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+	})
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.Of("address"), err)
+	}
+	return settings, err
+}
+
+// admitAdmin makes the settings hold at the admin listener, and keeps every
+// target from reaching it.
+func (k *keepers) admitAdmin(settings admin.Settings) {
+	var own []netip.AddrPort
+	k.admin.Each(func(_ string, l *admin.Listener) {
+		l.Use(settings)
+		own = append(own, l.Addr())
+	})
+	k.dialer.SetOwn(own)
+}

@@ -1,0 +1,91 @@
+package gatehouse
+
+import (
+	"fmt"
+	"time"
+
+	"gatehouse/config"
+	"gatehouse/edge"
+)
+
+// Load reads and checks the configuration at path. The error is a
+// *config.Errors with everything that is wrong. The Config is never nil: it
+// knows which files to watch even where it cannot be used.
+func Load(path string) (*Config, error) {
+	cfg := &Config{}
+	sources, err := config.Load(path, cfg, loadOptions())
+	return cfg.checked(sources, err)
+}
+
+// LoadText is Load for a configuration that is no file; name stands for it in
+// messages, and its folder is where relative paths start.
+func LoadText(name string, text []byte) (*Config, error) {
+	cfg := &Config{}
+	sources, err := config.LoadBytes(name, text, cfg, loadOptions())
+	return cfg.checked(sources, err)
+}
+
+func loadOptions() config.Options {
+	return config.Options{IncludeKeys: []string{"apis", "services"}}
+}
+
+// checked adds to what each section has found of itself what can be wrong
+// between them.
+func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) {
+	cfg.sources = sources
+	if err != nil {
+		return cfg, err
+	}
+	var report config.Report
+	if len(cfg.Listen) == 0 {
+		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
+	}
+	compile(cfg, &report)
+	edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, &report)
+	return cfg, config.NewErrors(&report, sources)
+}
+
+func (cfg *Config) warn(at config.Pos, message string) {
+	cfg.warnings = append(cfg.warnings, fmt.Sprintf("%s: %s", at, message))
+}
+
+// Warnings returns what works but should be looked at.
+func (cfg *Config) Warnings() []string {
+	out := cfg.warnings
+	for _, name := range names(cfg.APIs) {
+		a := cfg.APIs[name]
+		for _, authorizer := range names(a.Authorizers) {
+			if c := a.Authorizers[authorizer]; c.UsesDevelopmentKey() {
+				out = append(out, fmt.Sprintf("%s: the authorizer %s of %s trusts the development key: whoever can read %s can make tokens", c.Pos, authorizer, name, cfg.Data.Value))
+			}
+		}
+	}
+	return out
+}
+
+// domains returns every host that an API names.
+func (cfg *Config) domains() []string {
+	var out []string
+	add := func(domains []string) {
+		out = append(out, domains...)
+	}
+	for _, name := range names(cfg.APIs) {
+		a := cfg.APIs[name]
+		add(texts(a.Domains))
+		for _, stage := range names(a.Stages) {
+			add(texts(a.Stages[stage].Domains))
+		}
+	}
+	return out
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, t := range list {
+		out[i] = string(t)
+	}
+	return out
+}
+
+// Schema returns the JSON Schema of the configuration.
+func Schema() []byte { return config.DocumentSchema(Config{}, "Gatehouse") }

@@ -1,0 +1,48 @@
+package gatehouse
+
+import (
+	"net/http"
+
+	"gatehouse/auth"
+	"gatehouse/authorize"
+	"gatehouse/cors"
+	"gatehouse/throttle"
+	"gatehouse/transform"
+)
+
+// path is the order in which a request meets the filters. It is the only place
+// where they meet. A filter that the route does not configure is not in its
+// chain. Observation stands around all of it, in the entry.
+func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *leases) {
+	var b builder
+	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))     // preflights and refusals too
+	b.add("throttle", throttle.ByAddress(e.throttle, l.limits)) // strangers pay first
+	b.add("auth", auth.New(authorizers))                        // who
+	b.add("authorize", authorize.New(e.policies.Authorize))     // may they
+	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))  // refused requests never charge these
+	b.add("transform", transform.New(e.policies.Headers))
+	e.chain, e.steps = b.around(target), b.names
+}
+
+// builder gathers the filters of one chain.
+type builder struct {
+	names   []string
+	filters []func(http.Handler) http.Handler
+}
+
+// add adds a filter; nil is none.
+func (b *builder) add(name string, filter func(http.Handler) http.Handler) {
+	if filter == nil {
+		return
+	}
+	b.names = append(b.names, name)
+	b.filters = append(b.filters, filter)
+}
+
+// around puts the filters around a target: the first added is the outermost.
+func (b *builder) around(target http.Handler) http.Handler {
+	for i := len(b.filters) - 1; i >= 0; i-- {
+		target = b.filters[i](target)
+	}
+	return target
+}

@@ -1,0 +1,68 @@
+package gatehouse
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func mustLoad(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, err := LoadText(t.TempDir()+"/gatehouse.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+const planned = `
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    authorize: customers
+    authorizers: {customers: {jwt: {issuer: i, audience: a, secret: "%s"}}}
+    routes:
+      - {match: GET /orders, target: "service:orders", timeout: %s}
+      - {match: %s, target: mock, authorize: none}
+services:
+  orders: {targets: ["127.0.0.1:%d"]}
+`
+
+func TestPlan(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	before := mustLoad(t, fmt.Sprintf(planned, secret, "1s", "GET /mock", 1)).Routes()
+	for _, tc := range []struct{ name, text, want string }{
+		{"nothing", fmt.Sprintf(planned, secret, "1s", "GET /mock", 1), "[]"},
+		{"lines moved", "# a line\n" + fmt.Sprintf(planned, secret, "1s", "GET /mock", 1), "[]"},
+		{"timeout", fmt.Sprintf(planned, secret, "2s", "GET /mock", 1), "[changed GET /orders [timeout]]"},
+		{"service", fmt.Sprintf(planned, secret, "1s", "GET /mock", 2), "[changed GET /orders [target]]"},
+		{"secret", fmt.Sprintf(planned, strings.Repeat("t", 32), "1s", "GET /mock", 1), "[changed GET /orders [authorize]]"},
+		{"route", fmt.Sprintf(planned, secret, "1s", "PUT /mock", 1), "[added PUT /mock [] removed GET /mock []]"},
+	} {
+		var got []string
+		for _, c := range Plan(before, mustLoad(t, tc.text).Routes()) {
+			got = append(got, fmt.Sprintf("%s %s %v", c.Kind, c.Route, c.Sections))
+		}
+		if fmt.Sprint(got) != tc.want {
+			t.Errorf("%s: got %v, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+// What a route does not say must be an error, never an open door.
+func TestEveryRouteSaysWhoMayCall(t *testing.T) {
+	_, err := LoadText("gatehouse.yaml", []byte(`
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    routes:
+      - {match: GET /orders, target: mock}
+      - {match: GET /other, target: "service:order", authorize: customer}
+services: {orders: {targets: ["127.0.0.1:1"]}}
+`))
+	for _, says := range []string{"gatehouse.yaml:6:", "authorize: none to publish it", `did you mean "orders"?`, `unknown authorizer "customer"`} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want it to say %s", err, says)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package gatehouse
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/admin"
+	"gatehouse/auth"
+	"gatehouse/config"
+	"gatehouse/edge"
+	"gatehouse/upstream"
+)
+
+// install makes cfg the configuration in force: compile, prepare, bind, swap,
+// retire. Where any step fails, everything stays as it was.
+func (g *Gateway) install(cfg *Config) error {
+	var report config.Report
+	d := compile(cfg, &report)
+	policies := edge.Compile(cfg.Listen, g.compilation(cfg), &report)
+	if err := config.NewErrors(&report, cfg.sources); err != nil {
+		return err
+	}
+	l := g.keepers.begin()
+	snap, err := d.bind(l, policies)
+	if err == nil {
+		err = l.listeners.Bind(policies)
+	}
+	var settings admin.Settings
+	if err == nil {
+		settings, err = l.listenAdmin(cfg.Admin, g)
+	}
+	if err != nil {
+		l.abort()
+		return err
+	}
+	snap.generation = g.generation() + 1
+	g.current.Store(snap)
+	l.commit()
+	g.keepers.admitAdmin(settings)
+	return nil
+}
+
+func (g *Gateway) generation() uint64 {
+	if snap := g.current.Load(); snap != nil {
+		return snap.generation
+	}
+	return 0
+}
+
+func (g *Gateway) compilation(cfg *Config) edge.Compilation {
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now(), Warn: func(at config.Pos, message string) {
+		g.log.Warn(message, "at", at.String())
+	}}
+	if snap := g.current.Load(); snap != nil {
+		c.Last = snap.policies
+	}
+	return c
+}
+
+// bind leases what the draft names and builds the chains from it.
+func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
+	observer, err := l.observe.Observer(d.config.Log, d.config.Account)
+	if err != nil {
+		return nil, err
+	}
+	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service)}
+	authorizers, err := b.authorizers()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range append(d.endpoints, d.unknown) {
+		target, err := b.target(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.at, err)
+		}
+		e.counts = l.observe.Route(e.api, e.stage, e.name)
+		e.path(e.pick(authorizers), target, l)
+	}
+	return &Snapshot{
+		config: d.config, policies: policies, observer: observer, table: d.table,
+		endpoints: d.endpoints, unknown: d.unknown, owners: d.owners,
+	}, nil
+}
+
+// authorizers leases every authorizer of every API, by API and name.
+func (b *binder) authorizers() (map[string]map[string]*auth.Authorizer, error) {
+	out := make(map[string]map[string]*auth.Authorizer)
+	for _, api := range names(b.draft.config.APIs) {
+		out[api] = make(map[string]*auth.Authorizer)
+		a := b.draft.config.APIs[api]
+		for _, name := range names(a.Authorizers) {
+			authorizer, err := b.leases.keys.Authorizer(api, a.Authorizers[name])
+			if err != nil {
+				return nil, fmt.Errorf("%s: authorizer %s: %w", a.Authorizers[name].Pos, name, err)
+			}
+			out[api][name] = authorizer
+		}
+	}
+	return out, nil
+}
+
+// pick returns the endpoint's authorizers, in the order that it names them.
+func (e *endpoint) pick(all map[string]map[string]*auth.Authorizer) []*auth.Authorizer {
+	if e.name == "" || e.policies.Authorize == nil || e.policies.Authorize.None {
+		return nil
+	}
+	var out []*auth.Authorizer
+	for _, name := range e.policies.Authorize.Any {
+		out = append(out, all[e.api][name.Value])
+	}
+	return out
+}
+
+// Reload loads the configuration anew and makes it the one in force. Reloads
+// are serialised; requests go on meanwhile, each by the configuration that it
+// began with. On an error nothing has changed.
+func (g *Gateway) Reload(ctx context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	err := g.reload()
+	g.keepers.observe.Reloaded(g.generation(), err)
+	if err != nil {
+		g.log.Error("reload failed; the last configuration stays in force", "error", err)
+		return err
+	}
+	g.log.Info("reloaded", "generation", g.generation())
+	return nil
+}
+
+func (g *Gateway) reload() error {
+	cfg, err := g.options.Load()
+	if cfg != nil {
+		defer g.watched.Store(cfg.sources)
+	}
+	if err != nil {
+		return err
+	}
+	running := g.current.Load().config
+	if cfg.Data.Value != running.Data.Value {
+		return fmt.Errorf("%s: data moves from %s to %s only by a restart", cfg.Data.At, running.Data.Value, cfg.Data.Value)
+	}
+	return g.install(cfg)
+}

@@ -1,0 +1,71 @@
+package gatehouse
+
+import (
+	"net/http"
+	"strings"
+
+	"gatehouse/edge"
+	"gatehouse/exchange"
+	"gatehouse/observe"
+	"gatehouse/route"
+)
+
+// Snapshot is a Config compiled. It is immutable, and garbage once nobody
+// serves by it: nothing of it must be closed.
+type Snapshot struct {
+	generation uint64
+	config     *Config
+	policies   edge.Policies
+	observer   *observe.Observer
+	table      *route.Table[*endpoint]
+	endpoints  []*endpoint
+	unknown    *endpoint         // for hosts that no API names
+	owners     map[string]string // host -> API
+}
+
+// lookup finds what serves a request. A CORS preflight without a route of its
+// own is led to the route that it asks for, whose chain answers it; a route
+// without CORS does not take it.
+func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*endpoint] {
+	found := s.table.Lookup(route.Of(x, r), x.Params)
+	if found.Outcome == route.Found {
+		return found
+	}
+	preflight, ok := route.PreflightOf(x, r)
+	if !ok {
+		return found
+	}
+	asked := s.table.Lookup(preflight, x.Params)
+	if asked.Outcome != route.Found || asked.Value.policies.CORS == nil {
+		return found
+	}
+	return asked
+}
+
+// misdirected reports a request on a TLS connection that was made for another
+// API than its Host names (RFC 9110 section 15.5.20). A name that no API claims
+// binds to nothing.
+func (s *Snapshot) misdirected(x *exchange.Exchange) bool {
+	if x.Conn.SNI == "" || x.Conn.SNI == x.Host {
+		return false
+	}
+	named, asked := s.owner(x.Conn.SNI), s.owner(x.Host)
+	return named != "" && asked != "" && named != asked
+}
+
+// owner returns the API that names a host; "" for none.
+func (s *Snapshot) owner(host string) string {
+	if api := s.owners[host]; api != "" {
+		return api
+	}
+	for rest := host; ; {
+		_, after, more := strings.Cut(rest, ".")
+		if !more {
+			return ""
+		}
+		if api := s.owners["*."+after]; api != "" {
+			return api
+		}
+		rest = after
+	}
+}

@@ -1,0 +1,71 @@
+package gatehouse
+
+import (
+	"net"
+	"time"
+
+	"gatehouse/edge"
+	"gatehouse/observe/metrics"
+	"gatehouse/upstream"
+)
+
+// sources are what the keepers tell the metrics.
+func (k *keepers) sources() metrics.Sources {
+	return metrics.Sources{
+		Upstreams: k.upstreamStats,
+		Listeners: k.listenerStats,
+		Keys:      k.keyStats,
+		Throttles: k.throttleStats,
+		Bodies:    k.bodyStats,
+	}
+}
+
+func (k *keepers) upstreamStats() []metrics.UpstreamStats {
+	var out []metrics.UpstreamStats
+	k.upstreams.Each(func(s upstream.Stats) {
+		out = append(out, metrics.UpstreamStats{
+			Service: s.Service, Target: s.Target, Healthy: s.Healthy, InFlight: s.InFlight, Requests: s.Requests,
+			ConnectFailures: s.ConnectFailures, ConnectionsOpen: s.Open, ConnectionsIdle: int64(s.Idle),
+		})
+	})
+	return out
+}
+
+func (k *keepers) listenerStats() []metrics.ListenerStats {
+	var out []metrics.ListenerStats
+	k.listeners.Each(func(key string, _ net.Addr, c *edge.Counters) {
+		out = append(out, metrics.ListenerStats{
+			Listener: key, Open: c.Active.Load(), Accepted: uint64(c.Accepted.Load()),
+			Refused:         uint64(c.RefusedLimit.Load() + c.RefusedAddress.Load() + c.ProxyErrors.Load()),
+			HandshakeErrors: uint64(c.HandshakeErrors.Load()),
+			Malformed:       uint64(c.BadRequests.Load() + c.LargeHeaders.Load() + c.SlowHeaders.Load() + c.CutRequests.Load() + c.HTTP2Errors.Load()),
+		})
+	})
+	return out
+}
+
+func (k *keepers) keyStats() []metrics.KeySetStats {
+	var out []metrics.KeySetStats
+	for _, s := range k.keys.Keys() {
+		stats := metrics.KeySetStats{Source: s.URL, Keys: int64(s.Keys), Failures: uint64(s.Failures)}
+		if s.Age > 0 {
+			stats.LastSuccess = time.Now().Add(-s.Age)
+		}
+		out = append(out, stats)
+	}
+	return out
+}
+
+func (k *keepers) throttleStats() []metrics.ThrottleStats {
+	addresses, names := k.limits.Usage()
+	slow := k.limits.SlowUsage()
+	return []metrics.ThrottleStats{
+		{Scope: "address", Keys: int64(addresses.Buckets), Capacity: int64(addresses.Capacity), Overflow: addresses.Shared},
+		{Scope: "address-slow", Keys: int64(slow.Buckets), Capacity: int64(slow.Capacity), Overflow: slow.Shared},
+		{Scope: "name", Keys: int64(names.Buckets), Capacity: int64(names.Capacity), Overflow: names.Shared},
+	}
+}
+
+func (k *keepers) bodyStats() metrics.BodyStats {
+	return metrics.BodyStats{Used: k.bodies.Used(), Limit: k.bodies.Limit()}
+}

@@ -1,0 +1,116 @@
+package gatehouse
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"gatehouse/api"
+	"gatehouse/config"
+	"gatehouse/upstream"
+)
+
+// RouteInfo describes one route of one stage, for people and for plans.
+type RouteInfo struct {
+	API       string            `json:"api"`
+	Stage     string            `json:"stage"`
+	Hosts     []string          `json:"hosts"` // empty: any that no other API names
+	Prefix    string            `json:"prefix,omitempty"`
+	Route     string            `json:"route"` // METHOD PATH
+	Target    string            `json:"target"`
+	Authorize string            `json:"authorize"`
+	Chain     []string          `json:"chain,omitempty"` // the filters in order; known of a running gateway
+	At        string            `json:"at"`
+	Digests   map[string]string `json:"digests"` // of each section that counts for the route
+}
+
+// Routes returns the routes of a loaded configuration, by API, stage and the
+// order of the file. They have no chains.
+func (cfg *Config) Routes() []RouteInfo {
+	return compile(cfg, &config.Report{}).routes()
+}
+
+func (d *draft) routes() []RouteInfo { return routesOf(d.config, d.endpoints) }
+
+func routesOf(cfg *Config, endpoints []*endpoint) []RouteInfo {
+	out := make([]RouteInfo, 0, len(endpoints))
+	for _, e := range endpoints {
+		if e.name != "" {
+			out = append(out, e.info(cfg))
+		}
+	}
+	return out
+}
+
+func (e *endpoint) info(cfg *Config) RouteInfo {
+	return RouteInfo{
+		API: e.api, Stage: e.stage, Hosts: e.hosts, Prefix: string(e.prefix), Route: e.name,
+		Target: targetText(e.target), Authorize: e.authorizeText(), Chain: e.steps, At: e.at.String(),
+		Digests: e.digests(cfg),
+	}
+}
+
+func targetText(t api.Target) string {
+	var parts []string
+	for _, d := range t.Destinations {
+		text := d.Name
+		if d.Kind != api.Inline {
+			text = strings.TrimSuffix(string(d.Kind)+":"+d.Name, ":")
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, " | ")
+}
+
+func (e *endpoint) authorizeText() string {
+	a := e.policies.Authorize
+	if a == nil || a.None {
+		return "none"
+	}
+	var out []string
+	for _, name := range a.Any {
+		out = append(out, name.Value)
+	}
+	text := strings.Join(out, " or ")
+	if scopes := slices.Concat(a.AllScopes, a.Scopes); len(scopes) > 0 {
+		text += " with " + strings.Join(scopes, " ")
+	}
+	return text
+}
+
+// digests hashes each section that counts for the route. Only hashes leave
+// the process: secrets are among what is hashed.
+func (e *endpoint) digests(cfg *Config) map[string]string {
+	p := e.policies
+	sections := map[string]any{
+		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
+		"throttle":  e.throttle, "cors": p.CORS, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
+		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
+		"target": []any{e.target, e.serviceConfigs(cfg)}, "rewrite": e.rewrite,
+	}
+	out := make(map[string]string, len(sections))
+	for name, section := range sections {
+		sum := config.Digest(section)
+		out[name] = hex.EncodeToString(sum[:8])
+	}
+	return out
+}
+
+func (e *endpoint) authorizerConfigs(cfg *Config) (out []any) {
+	if e.policies.Authorize == nil {
+		return nil
+	}
+	for _, name := range e.policies.Authorize.Any {
+		out = append(out, cfg.APIs[e.api].Authorizers[name.Value])
+	}
+	return out
+}
+
+func (e *endpoint) serviceConfigs(cfg *Config) (out []*upstream.Config) {
+	for _, d := range e.target.Destinations {
+		if d.Kind == api.Service {
+			out = append(out, cfg.Services[d.Name])
+		}
+	}
+	return out
+}
