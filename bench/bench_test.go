@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHistogramQuantiles(t *testing.T) {
+	var h histogram
+	for i := range 100_000 {
+		h.add(time.Duration(i) * time.Microsecond)
+	}
+	for _, q := range []float64{0.01, 0.5, 0.99} {
+		want := time.Duration(q*100_000) * time.Microsecond
+		if got := h.quantile(q); got < want*98/100 || got > want*102/100 {
+			t.Errorf("quantile %g is %v, want about %v", q, got, want)
+		}
+	}
+}
+
+func TestBucketsKeepOrder(t *testing.T) {
+	last := -1
+	for v := uint64(0); v < 1<<20; v += 1 + v/100 {
+		bucket := bucketOf(v)
+		if bucket < last || valueOf(bucket) > v {
+			t.Fatalf("%d fell into bucket %d, which starts at %d, after bucket %d", v, bucket, valueOf(bucket), last)
+		}
+		last = bucket
+	}
+}
+
+func TestReadAnswer(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nX: y\r\nCONTENT-LENGTH: 5\r\n\r\n"
+	for _, test := range []struct{ answer, problem string }{
+		{head + "hello", ""},
+		{head + "hello!", "bytes followed"},
+		{"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", "502"},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhell", "length was 4"},
+		{"HTTP/1.1 200 OK\r\n\r\n", "length was -1"},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "EOF"},
+	} {
+		client, server := net.Pipe()
+		go func() {
+			for _, b := range []byte(test.answer) { // byte by byte: the hardest way
+				server.Write([]byte{b})
+			}
+			server.Close()
+		}()
+		buf := make([]byte, 1024)
+		if strings.HasSuffix(test.problem, "followed") {
+			client, buf = whole(test.answer), make([]byte, 1024)
+		}
+		err := readAnswer(client, buf, 5)
+		client.Close()
+		if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%q: %v, want %q", test.answer, err, test.problem)
+		}
+	}
+}
+
+// whole is a connection on which everything arrives at once.
+func whole(text string) net.Conn {
+	client, server := net.Pipe()
+	go func() {
+		server.Write([]byte(text))
+		server.Close()
+	}()
+	return client
+}
+
+// TestLoad measures Go's own server, over HTTP/1.1, TLS and HTTP/2.
+func TestLoad(t *testing.T) {
+	for _, streams := range []int{-1, 0, 5} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer T" || r.Host != host || r.URL.Path != "/orders/42" {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+			w.Write(smallBody())
+		}))
+		server.EnableHTTP2 = true
+		l := load{connections: 3, paths: []string{"/orders/42"}, tokens: []string{"T"}, size: len(smallBody())}
+		if streams < 0 {
+			server.Start()
+		} else {
+			server.StartTLS()
+			l.tls = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			l.tls.ServerName, l.tls.NextProtos = "example.com", []string{"http/1.1"}
+		}
+		if streams > 0 {
+			l.streams, l.tls.NextProtos = streams, []string{"h2"}
+		}
+		l.address = server.Listener.Addr().String()
+		used := func() (usage, error) { return usage{rss: 1}, nil }
+		s, err := measure(context.Background(), l, 10*time.Millisecond, 100*time.Millisecond, used)
+		if err != nil || s.Requests < 10 || s.P50 <= 0 || s.P99 < s.P50 {
+			t.Errorf("streams %d: %+v, %v", streams, s, err)
+		}
+		server.Close()
+	}
+}
+
+// TestVerify holds the check before the load against a service that does what
+// it should, and one that lets everyone in.
+func TestVerify(t *testing.T) {
+	b, err := startBackend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	l := load{address: b.address(), paths: []string{"/orders/42"}}
+	if err := verify(context.Background(), scenario{}, l); err != nil {
+		t.Error(err)
+	}
+	if err := verify(context.Background(), scenario{big: true}, l); err == nil {
+		t.Error("the small answer passed for the large one")
+	}
+	l.tokens = []string{strings.Repeat("x", 40)}
+	if err := verify(context.Background(), scenario{algorithm: "HS256"}, l); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("an open door passed for a secured route: %v", err)
+	}
+}
+
+// TestTemplates renders every peer's configuration for every case.
+func TestTemplates(t *testing.T) {
+	b := &bench{dir: t.TempDir(), backend: &backend{}}
+	var err error
+	if b.keys, err = newKeyring(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	if b.backend, err = startBackend(); err != nil {
+		t.Fatal(err)
+	}
+	defer b.backend.close()
+	for _, p := range []peer{gatehousePeer(options{}), nginxPeer(), haproxyPeer(), caddyPeer(options{})} {
+		for _, c := range cases() {
+			if _, err := b.siteFor(p, c); err != nil {
+				t.Errorf("%s, %s: %v", p.name, c.name, err)
+			}
+		}
+	}
+}
+
+func TestPathsOfManyRoutes(t *testing.T) {
+	c := scenario{routes: routeCount}
+	routes := c.routePaths()
+	if len(routes) != routeCount || len(slices.Compact(slices.Sorted(slices.Values(routes)))) != routeCount {
+		t.Fatalf("%d routes, some of them twice", len(routes))
+	}
+	for _, path := range c.paths() {
+		if !slices.Contains(routes, strings.TrimSuffix(path, "42")) {
+			t.Errorf("%s is on no route", path)
+		}
+	}
+}
+
+func TestHPACKIntegers(t *testing.T) {
+	// The examples of RFC 7541, C.1.
+	for _, test := range []struct {
+		prefix, value int
+		want          []byte
+	}{{5, 10, []byte{10}}, {5, 1337, []byte{31, 154, 10}}, {8, 42, []byte{42}}} {
+		if got := appendInteger(nil, 0, test.prefix, test.value); !bytes.Equal(got, test.want) {
+			t.Errorf("%d with %d bits: % x", test.value, test.prefix, got)
+		}
+	}
+	if rest := afterInteger([]byte{0x3f, 0xe1, 0x1f, 0x88}); !bytes.Equal(rest, []byte{0x88}) {
+		t.Errorf("after a table size update: % x", rest)
+	}
+}
+
+func TestUsageOfTree(t *testing.T) {
+	u, err := usageOfTree(1)
+	if err != nil || u.rss <= 0 {
+		t.Errorf("process 1 and all below: %+v, %v", u, err)
+	}
+	if _, err := usageOfTree(1 << 30); err == nil {
+		t.Error("a process that cannot be has usage")
+	}
+}

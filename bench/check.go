@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// verify asks a proxy what the load will ask it, by an ordinary client, and
+// says what is wrong with the answers: nothing is measured that does not do
+// its work.
+func verify(ctx context.Context, c scenario, l load) error {
+	client := clientOf(l)
+	defer client.CloseIdleConnections()
+	token := ""
+	if c.secured() {
+		token = l.tokens[0]
+		if err := refuses(ctx, client, l, c, token); err != nil {
+			return err
+		}
+	}
+	for _, path := range l.paths[:min(len(l.paths), 20)] {
+		if err := answers(ctx, client, c, urlOf(l, path), token); err != nil {
+			return err
+		}
+	}
+	if c.routes == 0 {
+		return nil
+	}
+	return expectStatus(ctx, client, urlOf(l, "/team0/unknown/orders/42"), "", http.StatusNotFound)
+}
+
+// refuses checks that no token and a forged one are refused.
+func refuses(ctx context.Context, client *http.Client, l load, c scenario, good string) error {
+	forged := []byte(good)
+	if last := len(forged) - 10; forged[last] == 'A' {
+		forged[last] = 'B'
+	} else {
+		forged[last] = 'A'
+	}
+	for _, token := range []string{"", string(forged)} {
+		if err := expectStatus(ctx, client, urlOf(l, l.paths[0]), token, http.StatusUnauthorized); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answers(ctx context.Context, client *http.Client, c scenario, url, token string) error {
+	answer, body, err := get(ctx, client, url, token)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s: %s", url, answer.Status, body[:min(len(body), 300)])
+	}
+	if c.streams > 0 && answer.ProtoMajor != 2 {
+		return fmt.Errorf("GET %s: answered in %s", url, answer.Proto)
+	}
+	if !bytes.Equal(body, c.body()) {
+		return fmt.Errorf("GET %s: not what the backend says: %d bytes", url, len(body))
+	}
+	return nil
+}
+
+func expectStatus(ctx context.Context, client *http.Client, url, token string, want int) error {
+	answer, _, err := get(ctx, client, url, token)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != want {
+		return fmt.Errorf("GET %s with token %.10q: %s instead of %d", url, token, answer.Status, want)
+	}
+	return nil
+}
+
+func get(ctx context.Context, client *http.Client, url, token string) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return answer, body, err
+}
+
+func urlOf(l load, path string) string {
+	if l.tls != nil {
+		return "https://" + host + path
+	}
+	return "http://" + host + path
+}
+
+// clientOf returns a client that finds the proxy under every name.
+func clientOf(l load) *http.Client {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", l.address)
+		},
+		ForceAttemptHTTP2: l.streams > 0,
+	}
+	if l.tls != nil {
+		transport.TLSClientConfig = l.tls.Clone()
+	}
+	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+}
