@@ -91,11 +91,22 @@ func strip(h http.Header, r *http.Request) (socket bool) {
 			case strings.EqualFold(token, "upgrade"):
 				socket = isWebSocket(h, r)
 			default:
-				delete(h, textproto.CanonicalMIMEHeaderKey(token))
+				remove(h, textproto.CanonicalMIMEHeaderKey(token))
 			}
 		}
 	}
 	return socket
+}
+
+// remove removes a field that Connection nominates, unless trust alone decides
+// over it: a client whose Connection a trusted proxy passes on could take away
+// what the proxy says of it, and be taken for the proxy.
+func remove(h http.Header, name string) {
+	switch fields.Classify(name) {
+	case fields.Forwarding, fields.Address:
+	default:
+		delete(h, name)
+	}
 }
 
 func isWebSocket(h http.Header, r *http.Request) bool {

@@ -162,6 +162,8 @@ func TestForwarding(t *testing.T) {
 		"Forwarded, no for":                {"10.1.1.1:1", nil, `Forwarded: for=1.1.1.1, proto=https`, "10.1.1.1", "10.1.1.1", "https shop.test 8443"},
 		"bad proto, host and port":         {"10.1.1.1:1", nil, "X-Forwarded-For: 198.51.100.7\nX-Forwarded-Proto: javascript\nX-Forwarded-Host: a b\nX-Forwarded-Port: 99999", "198.51.100.7", "198.51.100.7, 10.1.1.1", "http shop.test 8443"},
 		"proto in a list":                  {"10.1.1.1:1", nil, "X-Forwarded-Proto: https, http", "10.1.1.1", "10.1.1.1", "http shop.test 8443"},
+		"Connection takes it away":         {"10.1.1.1:1", nil, "X-Forwarded-For: 198.51.100.7\nX-Forwarded-Proto: https\nConnection: X-Forwarded-For, x-forwarded-proto, close", "198.51.100.7", "198.51.100.7, 10.1.1.1", "https shop.test 8443"},
+		"a stranger's Connection names it": {"198.51.100.7:1", nil, "X-Forwarded-For: 1.1.1.1\nConnection: X-Forwarded-For", "198.51.100.7", "198.51.100.7", "http shop.test 8443"},
 		"over TLS":                         {"198.51.100.7:1", []func(*Listener){withTLS()}, "", "198.51.100.7", "198.51.100.7", "https shop.test 8443"},
 	}
 	for name, test := range tests {
