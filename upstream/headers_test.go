@@ -212,12 +212,14 @@ func TestTrailers(t *testing.T) {
 		f := newFront(t, New(Route{Service: s}), withTLS(h2))
 		pr, pw := io.Pipe()
 		req, _ := http.NewRequest("POST", f.URL+"/", pr)
-		req.Trailer = http.Header{"X-Check": nil, "X-Forwarded-For": nil, "X_id": nil}
+		req.Header.Set("X-User", "alice")
+		req.Trailer = http.Header{"X-Check": nil, "X-Forwarded-For": nil, "X_id": nil, "X-User": nil}
 		go func() {
 			_, _ = io.WriteString(pw, "body")
 			req.Trailer["X-Check"] = []string{"sum"}
 			req.Trailer["X-Forwarded-For"] = []string{"6.6.6.6"}
 			req.Trailer["X_id"] = []string{"admin"}
+			req.Trailer["X-User"] = []string{"admin"}
 			pw.Close()
 		}()
 		resp, err := f.Client().Do(req)

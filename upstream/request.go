@@ -167,11 +167,13 @@ func (c *call) appendFraming(b []byte) []byte {
 }
 
 // trailers returns the names of the trailer fields that the client announced,
-// that no filter took away, and that may pass.
+// that no filter took away, and that may pass. A field that the head holds is
+// not among them: a server that joins the two would read the client's word
+// beside what a filter has set.
 func (c *call) trailers() []string {
 	var names []string
 	for name := range c.r.Trailer {
-		if wire.TrailerAllowed(name) {
+		if _, said := c.r.Header[name]; !said && wire.TrailerAllowed(name) {
 			names = append(names, name)
 		}
 	}

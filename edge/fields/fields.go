@@ -131,10 +131,10 @@ func byName(name []byte) Class {
 	return Free
 }
 
-// CleanTrailer removes from a request's trailers, once its body has been read
-// to the end, every field that is not Free, and what must not come after
-// decisions were made by it (RFC 9110 section 6.5.1): credentials, cookies,
-// routing and the body's framing and type.
+// CleanTrailer removes from a request's trailers, announced or received, every
+// field that is not Free, and what must not come after decisions were made by
+// it (RFC 9110 section 6.5.1): credentials, cookies, routing and the body's
+// framing and type.
 func CleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if Classify(name) != Free || lateField(name) {

@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,25 @@ func TestClassify(t *testing.T) {
 	}
 	if Classify("") != Never {
 		t.Error("the empty name passes")
+	}
+}
+
+func TestCleanTrailer(t *testing.T) {
+	trailer := http.Header{}
+	for _, name := range []string{"Grpc-Status", "X-Checksum", "Content-Digest", "Server-Timing"} {
+		trailer[name] = []string{"keep"}
+	}
+	for _, name := range []string{"X-Forwarded-For", "X_forwarded_for", "Forwarded", "Authorization", "Cookie", "Host", "Transfer-Encoding", "Content-Length", "Content_length", "Content-Type", "X-Http-Method-Override", "X-Gatehouse-Principal", "Te", "Connection", "Upgrade", "X-Real-Ip", "Client-Cert", "Remote_user", ""} {
+		trailer[name] = []string{"drop"}
+	}
+	CleanTrailer(trailer)
+	for name, v := range trailer {
+		if v[0] != "keep" {
+			t.Errorf("%q stays", name)
+		}
+	}
+	if len(trailer) != 4 {
+		t.Errorf("%v", trailer)
 	}
 }
 
