@@ -304,6 +304,11 @@ func (l *listener) engineRefused(c *conn, status int) {
 	default:
 		l.counters.BadRequests.Add(1)
 	}
+	l.tell(c, status, reason)
+}
+
+// tell tells of a request that never reached the handler.
+func (l *listener) tell(c *conn, status int, reason string) {
 	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", status, "reason", reason)
 	if l.refused != nil {
 		l.refused(&c.info, status, reason)

@@ -23,9 +23,9 @@ type Options struct {
 	// Policy returns the policy of a key in the snapshot in force; nil for
 	// none. It is called once for each connection, from any goroutine.
 	Policy func(key string) *Policy
-	// Refused is told of every request that the HTTP engine refused before
-	// Handler saw it: status 400, 408 (where it only closed), 417, 431, 501
-	// or 505, and the reason in one word for metrics. May be nil.
+	// Refused is told of every request that ended before Handler saw it: status
+	// 400 (also where the client broke off), 408 (where it was only closed), 417,
+	// 431, 501 or 505, and the reason in one word for metrics. May be nil.
 	Refused func(conn *exchange.Conn, status int, reason string)
 	Log     *slog.Logger
 }

@@ -151,11 +151,14 @@ func TestCutHeaders(t *testing.T) {
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.t")
 	_ = c.Close()
 	eventually(t, "counted", func() bool { return h.counters().CutRequests.Load() == 1 })
+	if got := <-h.refused; got != "header-cut" {
+		t.Error(got)
+	}
 	// One that never says anything is nobody's request.
 	_ = dial(t, h.addr()).Close()
 	eventually(t, "closed", func() bool { return h.counters().Accepted.Load() == 2 && h.counters().Active.Load() == 0 })
-	if got := h.counters().CutRequests.Load(); got != 1 {
-		t.Error(got)
+	if got := h.counters().CutRequests.Load(); got != 1 || len(h.refused) != 0 {
+		t.Error(got, len(h.refused))
 	}
 }
 
