@@ -375,3 +375,28 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		t.Error("still writing")
 	}
 }
+
+// The engine ignores a length beside chunks, and chunks on HTTP/1.0, without a
+// word. What then follows on the connection may be another's reading of the same
+// bytes, so it is not read (RFC 9112 section 6.1).
+func TestNothingFollowsAnAmbiguousBody(t *testing.T) {
+	h := newHouse(t, readBody, listenerConfig())
+	for name, head := range map[string]string{
+		"length and chunks":        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunks on 1.0":            "POST / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"both on 1.0":              "POST / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"chunks alone, to be safe": "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	} {
+		c := dial(t, h.addr())
+		_, _ = io.WriteString(c, head+"GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		in := bufio.NewReader(c)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s: %v %v", name, resp, err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		if more, _ := io.ReadAll(in); len(more) > 0 || !resp.Close {
+			t.Errorf("%s: after the answer came %q", name, more)
+		}
+	}
+}
