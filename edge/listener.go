@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/exchange"
@@ -30,6 +31,7 @@ type listener struct {
 	welcomes sync.WaitGroup // connections between accept and hand-over
 	engines  sync.WaitGroup // goroutines of engines
 	started  bool
+	ending   atomic.Bool   // nobody is accepted any more
 	loop     chan struct{} // closed when the accept loop has ended
 	done     chan struct{} // closed when nothing of the listener is left
 
@@ -257,6 +259,7 @@ func (l *listener) end() {
 	<-l.loop
 	_ = l.socket.Close()
 	l.owner.closing.Done()
+	l.hurryWelcomes()
 	l.welcomes.Wait()
 	l.mu.Lock()
 	last := l.engine
