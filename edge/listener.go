@@ -35,7 +35,7 @@ type listener struct {
 	loop     chan struct{} // closed when the accept loop has ended
 	done     chan struct{} // closed when nothing of the listener is left
 
-	lastWarning time.Time
+	saidError, saidFull time.Time // when the log was last told; the accept loop's alone
 
 	mu     sync.Mutex
 	policy *Policy // the last one seen
@@ -107,8 +107,8 @@ func (l *listener) accept() {
 			return
 		}
 		l.counters.AcceptErrors.Add(1)
-		if pause == 0 {
-			l.log.Warn("cannot accept connections; trying again", "listener", l.key, "error", err)
+		if rarely(&l.saidError) {
+			l.log.Warn("cannot accept connections; trying again", "listener", l.key, "error", err, "times", l.counters.AcceptErrors.Load())
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		select {
@@ -145,13 +145,22 @@ func (l *listener) arrived(tcp *net.TCPConn) {
 	}()
 }
 
-// warnEvery is how often full limits are worth a line in the log. The accept
-// loop alone uses lastWarning.
+// warnEvery is how often what strangers can bring about at will is worth a line
+// in the log.
 const warnEvery = time.Minute
 
+// rarely reports whether warnEvery has passed since it last said so.
+func rarely(last *time.Time) bool {
+	now := time.Now()
+	if now.Sub(*last) < warnEvery {
+		return false
+	}
+	*last = now
+	return true
+}
+
 func (l *listener) warnFull() {
-	if now := time.Now(); now.Sub(l.lastWarning) >= warnEvery {
-		l.lastWarning = now
+	if rarely(&l.saidFull) {
 		l.log.Warn("connections are refused for being too many", "listener", l.key,
 			"open", l.counters.Active.Load(), "refused-in-all", l.counters.RefusedLimit.Load(), "refused-per-address", l.counters.RefusedAddress.Load())
 	}

@@ -251,10 +251,14 @@ func TestTakenPort(t *testing.T) {
 func TestBindErrorsSayTheCure(t *testing.T) {
 	h := newHouse(t, nil, listenerConfig())
 	_, port, _ := net.SplitHostPort(h.addr())
+	if other, err := net.Listen("tcp", "127.0.0.2:"+port); err == nil {
+		defer other.Close()
+	}
 	for address, want := range map[string]string{
-		"192.0.2.1:0":     "this machine has no such address",
-		":" + port:        "this gateway itself listens on 127.0.0.1:" + port,
-		"nowhere.test.:1": "cannot listen on nowhere.test.:1",
+		"192.0.2.1:0":       "this machine has no such address",
+		":" + port:          "this gateway itself listens on 127.0.0.1:" + port,
+		"127.0.0.2:" + port: "another program listens there",
+		"nowhere..test:1":   "cannot listen on nowhere..test:1", // nothing that a resolver would be asked for
 	} {
 		lease := h.listeners.Begin()
 		err := lease.Bind(h.compile(listenerConfig(), listenerConfig(at(address))))

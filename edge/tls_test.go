@@ -258,6 +258,15 @@ func TestExpiredCertificateIsAWarning(t *testing.T) {
 	}
 }
 
+func TestTrustInEverybodyIsAWarning(t *testing.T) {
+	for prefix, want := range map[string]int{"0.0.0.0/0": 1, "::/0": 1, "10.0.0.0/8": 0, "0.0.0.0": 0} {
+		errs, warnings := problems(listenerConfig(trusting(prefix)))
+		if len(errs) > 0 || len(warnings) != want || want == 1 && !strings.Contains(warnings[0], prefix) {
+			t.Errorf("%s: %q %q", prefix, errs, warnings)
+		}
+	}
+}
+
 // resumes reports whether a second connection resumes the first's session.
 func resumes(t testing.TB, cache tls.ClientSessionCache, addr string) bool {
 	t.Helper()
