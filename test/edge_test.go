@@ -116,7 +116,8 @@ func TestMisdirected(t *testing.T) {
 	r := start(t, `
 apis:
   a: {domains: [a.test], authorize: none, routes: [{match: GET /, target: mock}]}
-  b: {domains: [b.test], authorize: none, routes: [{match: GET /, target: mock}]}
+  b: {domains: [b.test, "*.b.test"], authorize: none, routes: [{match: GET /, target: mock}]}
+  rest: {authorize: none, routes: [{match: GET /, target: mock}]}
 `, nil)
 	ask := func(sni, host string) answer {
 		conn, err := tls.Dial("tcp", r.secure(), &tls.Config{RootCAs: r.roots, ServerName: sni})
@@ -131,7 +132,12 @@ apis:
 	for _, tc := range []struct {
 		sni, host string
 		status    int
-	}{{"a.test", "a.test", 200}, {"a.test", "b.test", 421}, {"localhost", "b.test", 200}} {
+	}{
+		{"a.test", "a.test", 200}, {"a.test", "A.TEST.:443", 200}, {"a.test", "b.test", 421}, {"a.test", "x.b.test", 421},
+		{"b.test", "x.b.test", 200}, // one API's names are one
+		{"a.test", "other.test", 421},
+		{"localhost", "b.test", 200}, {"localhost", "other.test", 200},
+	} {
 		a := ask(tc.sni, tc.host)
 		if a.status != tc.status {
 			t.Errorf("SNI %s, Host %s: got %d, want %d", tc.sni, tc.host, a.status, tc.status)
