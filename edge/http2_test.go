@@ -153,7 +153,7 @@ func TestHTTP2FrameSize(t *testing.T) {
 	h := newHouse(t, nil, listenerConfig(withTLS()))
 	c := dialHTTP2(t, h)
 	const announced = 16<<10 + 1
-	_, _ = io.WriteString(c, string([]byte{announced >> 16, announced >> 8 & 255, announced & 255, frameData, 0, 0, 0, 0, 1}))
+	_, _ = c.Write([]byte{announced >> 16, announced >> 8 & 255, announced & 255, frameData, 0, 0, 0, 0, 1})
 	if got := goneAway(t, c); got != frameSizeError {
 		t.Errorf("error %d", got)
 	}
