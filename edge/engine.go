@@ -180,6 +180,9 @@ type engineLog struct{ listener *listener }
 func (l engineLog) Write(p []byte) (int, error) {
 	text := strings.TrimSpace(string(p))
 	l.listener.counters.EngineErrors.Add(1)
+	if strings.HasSuffix(text, "COMPRESSION_ERROR") {
+		l.listener.counters.HTTP2Errors.Add(1) // headers far over the limit, of which CountError is not told
+	}
 	if strings.HasPrefix(text, "http: panic") || strings.HasPrefix(text, "http2: panic") {
 		l.listener.log.Error("a handler panicked", "panic", text)
 	} else {

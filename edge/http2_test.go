@@ -146,6 +146,9 @@ func TestHTTP2HeaderLimit(t *testing.T) {
 	sendHeaders(t, c, getRoot+literal(":authority", "api.shop.test")+literal("x", strings.Repeat("x", 40<<10)))
 	goneAway(t, c)
 	closedBy(t, c)
+	if n := h.counters().HTTP2Errors.Load(); n != 1 {
+		t.Errorf("%d errors of HTTP/2 counted", n)
+	}
 }
 
 // A frame's length alone must not make the gateway reserve memory for it.
