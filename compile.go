@@ -52,7 +52,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 // throttle, and 404.
 func unknownHost(cfg *Config) *endpoint {
 	return &endpoint{
-		throttle: []throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}},
+		throttle: throttle.PerCaller([]throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}}),
 		rule:     hostRule,
 	}
 }
@@ -63,7 +63,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 	if dep.Own != nil {
 		base = dep.Own.over(a.Policies)
 	}
-	fallback := d.add(d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos}))
+	fallback := d.add(d.fallback(a, dep, base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
 	}
@@ -92,6 +92,16 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		})
 	}
 	return stage
+}
+
+// fallback is what serves requests of a stage that none of its routes takes. It
+// lets nobody in, so there is nobody to ask for a credential, and nothing that
+// everybody shares is used up.
+func (d *draft) fallback(a *API, dep api.Deployment[Policies], base Policies) *endpoint {
+	base.Authorize = nil
+	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
+	e.throttle = throttle.PerCaller(e.throttle)
+	return e
 }
 
 func (d *draft) add(e *endpoint) *endpoint {

@@ -30,7 +30,7 @@ type Config struct {
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
-	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request, per address"`
+	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 

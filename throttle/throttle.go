@@ -7,6 +7,7 @@ package throttle
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,18 @@ func ByAddress(levels []Level, lease *limit.Lease) func(http.Handler) http.Handl
 // there is none.
 func ByCaller(levels []Level, lease *limit.Lease) func(http.Handler) http.Handler {
 	return build(levels, lease, func(p Per) bool { return p != IP })
+}
+
+// PerCaller returns levels without the throttles that everybody shares. Requests
+// for what nobody offers are counted by these alone: they come from strangers,
+// and would use up what is meant for those who are let in.
+func PerCaller(levels []Level) []Level {
+	out := make([]Level, len(levels))
+	for i, l := range levels {
+		l.Throttles = slices.DeleteFunc(slices.Clone(l.Throttles), func(c Config) bool { return c.Per == Route })
+		out[i] = l
+	}
+	return out
 }
 
 // throttle is one limit of a filter.

@@ -98,6 +98,26 @@ func TestNothingToDo(t *testing.T) {
 	}
 }
 
+// What nobody offers is counted by caller, and takes nothing from what all
+// share.
+func TestPerCaller(t *testing.T) {
+	levels := []Level{
+		{Name: "api", Scope: "a", Throttles: []Config{{Rate: rate("1/h"), Per: Route}}},
+		{Name: "stage", Scope: "a/b", Throttles: []Config{{Rate: rate("1/h"), Per: IP}, {Rate: rate("1/h"), Per: Route}, {Rate: rate("1/h"), Per: Principal}}},
+	}
+	l := lease()
+	unknown, known := newGate(l, PerCaller(levels)...), newGate(l, levels...)
+	if got := unknown.admitted(9, ann, ""); got != 1 {
+		t.Errorf("%d of one address were let through, want 1", got)
+	}
+	if got := known.admitted(9, bob, "bob"); got != 1 {
+		t.Errorf("%d were admitted, want 1: what all share is gone", got)
+	}
+	if len(levels[1].Throttles) != 3 {
+		t.Error("the levels were changed")
+	}
+}
+
 func TestWhomAThrottleCounts(t *testing.T) {
 	for _, tc := range []struct {
 		per  Per
