@@ -79,7 +79,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			continue
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
-		e.name, e.at, e.methods, e.target = match.String(), r.Pos, match.Methods, r.Target
+		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
 		}
