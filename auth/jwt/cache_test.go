@@ -28,6 +28,20 @@ func TestRememberedTokenExpires(t *testing.T) {
 	})
 }
 
+// Times beyond what nanoseconds in 64 bits can tell, and no end at all.
+func TestTokensWithoutAnEndInSightAreRemembered(t *testing.T) {
+	c := testConfig(testKeys()["p256"])
+	c.Expiry = "optional"
+	v := newTestVerifier(t, c)
+	for name, exp := range map[string]any{"none": nil, "2286": 9999999999, "9999": int64(maxDate), "2263": 9246182400} {
+		tok := sign(testKeys()["p256"], good(claims{"exp": exp}), nil)
+		p := expect(t, v, tok, "good").Principal
+		if expect(t, v, tok, "good").Principal != p {
+			t.Errorf("exp %s: the token was verified again", name)
+		}
+	}
+}
+
 // Tokens that are nearly the same, and the same ones for two verifiers.
 func TestRememberedTokensAreWhole(t *testing.T) {
 	k := testKeys()["p256"]

@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,8 +22,9 @@ type rules struct {
 
 const maxSubject = 1024 // bytes
 
-// endless is the expiry of a token that has none.
-var endless = time.Unix(1<<40, 0)
+// endless is the expiry of a token that has none, and of one that ends later: the
+// last time that nanoseconds in 64 bits can tell, in the year 2262.
+var endless = time.Unix(0, math.MaxInt64)
 
 // judge checks a verified token's claims at now, and returns who calls and
 // until when that holds.
@@ -57,7 +59,7 @@ func (r *rules) times(claims map[string]any, now time.Time) (time.Time, scheme.V
 		return end, scheme.Bad("malformed", "the token's expiry (exp) is not a date")
 	case !present && !r.withoutExpiry:
 		return end, scheme.Bad("no-expiry", "the token says no expiry (exp)")
-	case present:
+	case present && exp.Add(r.leeway).Before(endless):
 		end = exp.Add(r.leeway)
 	}
 	if !now.Before(end) {
