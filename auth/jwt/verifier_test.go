@@ -364,3 +364,19 @@ func TestChallenge(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The character that stands for what could not be read may stand in a name; half
+// a surrogate pair, which readers turn into it, may not.
+func TestReplacementCharacter(t *testing.T) {
+	k := testKeys()["p256"]
+	v := newTestVerifier(t, testConfig(k))
+	payload, _ := json.Marshal(good(nil))
+	for name, want := range map[string]string{
+		"M\ufffdller": "good", `\ufffd`: "good", `\ud83d\ude00`: "good", `\\ud800`: "good", `\\\ud83d\ude00`: "good", `\"\u0061`: "good",
+		`\ud800`: "malformed", `\udc00`: "malformed", `\ud800\ud800`: "malformed", `\ud800x`: "malformed", `\ud800\n`: "malformed", `\ude00\ud83d`: "malformed",
+		`\\\ud800`: "malformed", `\uD8`: "malformed", `\u`: "malformed", `\`: "malformed",
+	} {
+		expect(t, v, raw(k, `{"alg":"ES256","kid":"p256"}`, strings.Replace(string(payload), "{", `{"name":"`+name+`",`, 1)), want)
+		expect(t, v, raw(k, `{"alg":"ES256","kid":"p256","`+name+`":1}`, string(payload)), want)
+	}
+}
