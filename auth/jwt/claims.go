@@ -114,6 +114,9 @@ func (r *rules) isFor(aud any) bool {
 	return false
 }
 
+// isSpace knows the one character that parts scopes (RFC 6749 section 3.3).
+func isSpace(r rune) bool { return r == ' ' }
+
 // scopes returns what scope (RFC 8693 section 4.2) and scp grant: texts
 // separated by spaces, or lists of texts.
 func scopes(claims map[string]any) []string {
@@ -121,7 +124,7 @@ func scopes(claims map[string]any) []string {
 	for _, name := range []string{"scope", "scp"} {
 		switch v := claims[name].(type) {
 		case string:
-			out = append(out, strings.Fields(v)...)
+			out = append(out, strings.FieldsFunc(v, isSpace)...)
 		case []any:
 			for _, s := range v {
 				if s, ok := s.(string); ok && s != "" {

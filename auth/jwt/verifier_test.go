@@ -338,14 +338,16 @@ func TestPrincipal(t *testing.T) {
 		claims claims
 		want   string
 	}{
-		{claims{"scope": "orders.read  orders.write"}, "[orders.read orders.write]"},
-		{claims{"scp": []string{"a", "b", ""}}, "[a b]"},
-		{claims{"scp": "a b", "scope": "c"}, "[c a b]"},
-		{claims{"scope": 7, "scp": []any{1, "a"}}, "[a]"},
+		{claims{"scope": "orders.read  orders.write"}, `["orders.read" "orders.write"]`},
+		{claims{"scp": []string{"a", "b", ""}}, `["a" "b"]`},
+		{claims{"scp": "a b", "scope": "c"}, `["c" "a" "b"]`},
+		{claims{"scope": "a\u00a0b\tc d"}, `["a\u00a0b\tc" "d"]`}, // other spaces part nothing
+		{claims{"scp": []string{"a b", "c"}}, `["a b" "c"]`},
+		{claims{"scope": 7, "scp": []any{1, "a"}}, `["a"]`},
 		{nil, "[]"},
 	} {
 		p := expect(t, v, sign(k, good(tc.claims), nil), "good").Principal
-		if got := fmt.Sprint(p.Scopes); got != tc.want {
+		if got := fmt.Sprintf("%q", p.Scopes); got != tc.want {
 			t.Errorf("%v: scopes %s, want %s", tc.claims, got, tc.want)
 		}
 	}
