@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/auth"
 	"gatehouse/authorize"
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -143,6 +144,9 @@ func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
 // check holds a route against what it names.
 func (d *draft) check(a *API, e *endpoint, report *config.Report) {
 	authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
+	if e.policies.Authorize != nil {
+		auth.CheckOrder(report, e.policies.Authorize.Any, a.Authorizers)
+	}
 	for _, destination := range e.target.Destinations {
 		d.checkDestination(destination, report)
 	}

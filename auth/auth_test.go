@@ -36,6 +36,7 @@ authorizers:
   customers: {jwt: {issuer: i, audience: shop, jwks: development, from: [header.Authorization, cookie.session], login: "https://login.shop.test/?app=shop"}}
   partners: {jwt: {issuer: i, audience: bank, jwks: development, from: header.X-Partner}}
   links: {jwt: {issuer: i, audience: links, jwks: development, from: query.token, login: /login}}
+  others: {jwt: {issuer: other, audience: bank, jwks: development, from: [header.Authorization, cookie.session]}}
   away: {jwt: {issuer: i, audience: shop, jwks: "https://login.test/jwks.json", login: /login}}
 `
 
@@ -70,7 +71,12 @@ func newSite(t *testing.T, text string) *site {
 
 func (s *site) token(t *testing.T, audience string, lifetime time.Duration) string {
 	t.Helper()
-	token, err := s.key.Sign(devkey.Claims{Issuer: "i", Audience: []string{audience}, Subject: "ann", Lifetime: lifetime})
+	return s.issue(t, "i", audience, lifetime)
+}
+
+func (s *site) issue(t *testing.T, issuer, audience string, lifetime time.Duration) string {
+	t.Helper()
+	token, err := s.key.Sign(devkey.Claims{Issuer: issuer, Audience: []string{audience}, Subject: "ann", Lifetime: lifetime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +158,44 @@ func TestSeveralAuthorizers(t *testing.T) {
 			}
 		} else if a.x.Principal != nil || a.x.Refused == nil || a.x.Refused.Reason != tc.reason || last.Decision != exchange.Denied {
 			t.Errorf("%s: principal %+v, refusal %+v", tc.name, a.x.Principal, a.x.Refused)
+		}
+	}
+}
+
+// Two issuers in the same places: the token says whose it is, and that one's
+// word is final.
+func TestSeveralIssuers(t *testing.T) {
+	s := newSite(t, usual)
+	shop, bank := s.token(t, "shop", time.Hour), s.issue(t, "other", "bank", time.Hour)
+	late, nobodys := s.issue(t, "other", "bank", -time.Hour), s.issue(t, "nobody", "shop", time.Hour)
+	for _, tc := range []struct {
+		name            string
+		header          []string
+		who             string
+		decider, reason string
+	}{
+		{"the first's", []string{"Authorization", "Bearer " + shop}, "jwt:i|ann", "customers (jwt)", ""},
+		{"the second's", []string{"Authorization", "Bearer " + bank}, "jwt:other|ann", "others (jwt)", ""},
+		{"the second's, expired", []string{"Authorization", "Bearer " + late}, "", "others (jwt)", "expired"},
+		{"nobody's", []string{"Authorization", "Bearer " + nobodys}, "", "customers (jwt)", "wrong-issuer"},
+		{"the second's, in the cookie", []string{"Cookie", "session=" + bank}, "jwt:other|ann", "others (jwt)", ""},
+		{"nobody's, and a good cookie that is not looked at", []string{"Authorization", "Bearer " + nobodys, "Cookie", "session=" + shop}, "", "customers (jwt)", "wrong-issuer"},
+		{"the second's, expired, and a good cookie of the first", []string{"Authorization", "Bearer " + late, "Cookie", "session=" + shop}, "", "others (jwt)", "expired"},
+		{"of no issuer", []string{"Authorization", "Bearer x.y.z"}, "", "customers (jwt)", "malformed"},
+	} {
+		for range 2 { // verified, then remembered
+			a := s.ask(t, "customers others", get("/orders", tc.header...))
+			last := a.x.Trail.Steps()[len(a.x.Trail.Steps())-1]
+			who, reason := "", ""
+			if a.principal != nil {
+				who = a.principal.ID
+			}
+			if a.x.Refused != nil {
+				reason = a.x.Refused.Reason
+			}
+			if who != tc.who || a.served != (who != "") || reason != tc.reason || last.Rule.Name != tc.decider {
+				t.Errorf("%s: %d for %q by %s: %s", tc.name, a.Code, who, last.Rule.Name, reason)
+			}
 		}
 	}
 }
@@ -292,6 +336,35 @@ func TestConfigErrors(t *testing.T) {
 		_, err := config.LoadBytes("c.yaml", []byte(tc.text), &d, config.Options{})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", tc.text, err, tc.want)
+		}
+	}
+}
+
+// An authorizer that could never decide is a mistake.
+func TestCheckOrder(t *testing.T) {
+	named := func(issuer string, from ...jwt.From) *Config {
+		return &Config{JWT: &jwt.Config{Issuer: issuer, From: from}}
+	}
+	header, cookie := jwt.From{Place: "header", Name: "Authorization"}, jwt.From{Place: "cookie", Name: "session"}
+	known := map[string]*Config{
+		"a": named("i", header), "again": named("i", header), "both": named("i", header, cookie), "cookie": named("i", cookie), "other": named("j", header), "empty": {},
+	}
+	for list, want := range map[string]string{
+		"a": "", "a other": "", "a both": "", "a cookie": "", "cookie both": "", "a empty": "", "a missing": "",
+		"a again": "the authorizer again is never asked: a stands before it", "both a": "a is never asked: both", "other a both again": "again is never asked: a",
+	} {
+		var names []config.Name
+		for name := range strings.FieldsSeq(list) {
+			names = append(names, config.Name{Value: name})
+		}
+		var r config.Report
+		CheckOrder(&r, names, known)
+		got := ""
+		if len(r.Problems()) > 0 {
+			got = r.Problems()[0].Message
+		}
+		if !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%s: got %q, want %q", list, got, want)
 		}
 	}
 }

@@ -83,6 +83,12 @@ func (c *Config) checkKeys(r *config.Report) {
 	}
 }
 
+// Hides reports whether c decides about every token that o would be asked for,
+// where c is asked first.
+func (c *Config) Hides(o *Config) bool {
+	return c.Issuer == o.Issuer && !slices.ContainsFunc(o.From, func(f From) bool { return !slices.Contains(c.From, f) })
+}
+
 func secretHint(k *key) string {
 	if k.family == familySecret {
 		return ": a secret key wants algorithms: [HS256]"

@@ -60,10 +60,20 @@ func (v *Verifier) verify(token string, now time.Time) scheme.Verdict {
 		return scheme.Bad("malformed", "the token is longer than 16 KiB")
 	}
 	print := v.cache.printer.print(token)
-	if p := v.cache.get(&print, v, now.UnixNano()); p != nil {
+	p, foreign := v.cache.get(&print, v, now.UnixNano())
+	switch {
+	case p != nil:
 		return scheme.Good(p)
+	case foreign:
+		return wrongIssuer()
 	}
 	return v.verifyNew(token, print, now)
+}
+
+// wrongIssuer is the verdict on a token that says to be of another issuer. It
+// need not be verified for that: its issuer's own verifier does.
+func wrongIssuer() scheme.Verdict {
+	return scheme.Foreign("wrong-issuer", "the token is from another issuer (iss)")
 }
 
 func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) scheme.Verdict {
@@ -71,16 +81,19 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 	if bad.Found {
 		return bad
 	}
+	claims, err := readObject(t.payload)
+	if err != nil {
+		return scheme.Bad("malformed", "the token's claims: "+err.Error())
+	}
+	if issuer, _ := claims["iss"].(string); issuer != v.rules.issuer {
+		return wrongIssuer()
+	}
 	if !slices.Contains(v.algorithms, t.algorithm) {
 		return scheme.Bad("algorithm", "the token's algorithm is not among those allowed")
 	}
 	k, bad := v.signer(&t)
 	if bad.Found {
 		return bad
-	}
-	claims, err := readObject(t.payload)
-	if err != nil {
-		return scheme.Bad("malformed", "the token's claims: "+err.Error())
 	}
 	p, expires, bad := v.rules.judge(claims, now)
 	if bad.Found {

@@ -26,7 +26,8 @@ type Scheme interface {
 	// to; "" for none.
 	Login() string
 	// QueryParameters returns the names of the query parameters that
-	// credentials are read from: they are not to be logged or passed on.
+	// credentials are read from: no address that a client is sent to may hold
+	// them.
 	QueryParameters() []string
 }
 
@@ -37,6 +38,9 @@ type Verdict struct {
 	// Found says that the request carries a credential of the scheme's kind,
 	// good or bad. Without, the next authorizer is asked.
 	Found bool
+	// Foreign says of a credential that was found, and is not good, that by its
+	// own word it is somebody else's: the next authorizer is asked for it.
+	Foreign bool
 	// Reason says in one or two words, one of few, why there is no
 	// Principal: "expired", "wrong-audience".
 	Reason string
@@ -55,6 +59,11 @@ func Good(p *exchange.Principal) Verdict { return Verdict{Principal: p, Found: t
 
 // Bad returns the verdict on a bad one.
 func Bad(reason, detail string) Verdict { return Verdict{Found: true, Reason: reason, Detail: detail} }
+
+// Foreign returns the verdict on one that by its own word is somebody else's.
+func Foreign(reason, detail string) Verdict {
+	return Verdict{Found: true, Foreign: true, Reason: reason, Detail: detail}
+}
 
 // CrossOrigin reports a request by which a page of another web site makes the
 // browser change something here, as far as browsers tell: by Sec-Fetch-Site
