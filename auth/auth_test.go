@@ -325,6 +325,45 @@ func TestReturn(t *testing.T) {
 	}
 }
 
+// Behind a proxy that ends TLS people come back to https, by the word of the edge.
+func TestReturnBehindProxy(t *testing.T) {
+	s := newSite(t, usual)
+	for proto, want := range map[string]string{"https": "https%3A", "http": "http%3A", "": "https%3A", "javascript": "https%3A"} {
+		r := get("/a", "Accept", "text/html")
+		if proto != "" {
+			r.Header.Set("X-Forwarded-Proto", proto)
+		}
+		if got := s.ask(t, "customers", r).Header().Get("Location"); got != "https://login.shop.test/?app=shop&return="+want+"%2F%2Fapi.shop.test%2Fa" {
+			t.Errorf("%q: %s", proto, got)
+		}
+	}
+}
+
+// A login that wants a credential itself would send people round in circles.
+func TestLoginThatIsGuarded(t *testing.T) {
+	s := newSite(t, usual+`
+  here: {jwt: {issuer: i, audience: shop, jwks: development, login: "https://api.shop.test/sign/in?app=shop"}}
+  root: {jwt: {issuer: i, audience: shop, jwks: development, login: "https://API.shop.test"}}
+`)
+	for _, tc := range []struct {
+		authorizer, target string
+		status             int
+	}{
+		{"links", "/login", 401}, {"links", "/login/", 401}, {"links", "/login?return=x", 401}, {"links", "/login/x", 302}, {"links", "/Login", 302}, {"links", "/", 302},
+		{"here", "/sign/in", 401}, {"here", "/sign", 302}, {"here", "/", 302},
+		{"root", "/", 401}, {"root", "/?a", 401}, {"root", "/a", 302},
+		{"customers", "/", 302},
+	} {
+		a := s.ask(t, tc.authorizer, get(tc.target, "Accept", "text/html"))
+		if a.Code != tc.status {
+			t.Errorf("%s %s: %d, want %d", tc.authorizer, tc.target, a.Code, tc.status)
+		}
+		if steps := a.x.Trail.Steps(); a.Code == 401 && (len(steps) != 2 || !strings.Contains(steps[0].Detail, "authorize: none")) {
+			t.Errorf("%s %s: the trail does not tell of the login: %+v", tc.authorizer, tc.target, steps)
+		}
+	}
+}
+
 func TestConfigErrors(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"authorizers: {customers: {}}", "exactly one scheme"},
