@@ -76,10 +76,18 @@ func (c *Config) checkKeys(r *config.Report) {
 	for _, reason := range set.skipped {
 		r.Errorf(c.Of("jwks"), "%s: %s", c.JWKS.File.Path, reason)
 	}
-	for i, k := range set.keys {
-		if !slices.ContainsFunc(c.algorithms(), k.fits) {
-			r.Errorf(c.Of("jwks"), "%s: key %d fits none of the algorithms that are allowed%s", c.JWKS.File.Path, i+1, secretHint(k))
+	used := 0
+	for _, k := range set.keys {
+		switch {
+		case slices.ContainsFunc(c.algorithms(), k.fits):
+			used++
+		case k.family == familySecret:
+			r.Errorf(c.Of("jwks"), "%s: a secret key wants algorithms: [HS256]", c.JWKS.File.Path)
+			return
 		}
+	}
+	if used == 0 {
+		r.Errorf(c.Of("jwks"), "%s: no key fits the algorithms that are allowed", c.JWKS.File.Path)
 	}
 }
 
@@ -87,13 +95,6 @@ func (c *Config) checkKeys(r *config.Report) {
 // where c is asked first.
 func (c *Config) Hides(o *Config) bool {
 	return c.Issuer == o.Issuer && !slices.ContainsFunc(o.From, func(f From) bool { return !slices.Contains(c.From, f) })
-}
-
-func secretHint(k *key) string {
-	if k.family == familySecret {
-		return ": a secret key wants algorithms: [HS256]"
-	}
-	return ""
 }
 
 // algorithms returns those allowed.

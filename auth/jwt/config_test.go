@@ -26,6 +26,10 @@ func load(t *testing.T, text string) (*Config, error) {
 	write("jwks.json", jwks(testKeys()["p256"], testKeys()["rsa"]))
 	write("oct.json", jwks(testKeys()["secret"]))
 	write("twice.json", []byte(`{"keys":[`+member("p256", nil)+`,`+member("p256", nil)+`]}`))
+	write("mixed.json", jwks(testKeys()["p256"], testKeys()["secret"]))
+	write("curve.json", []byte(`{"keys":[`+member("p256", nil)+`,`+member("p384", claims{"crv": "P-999"})+`]}`))
+	write("encryption.json", []byte(`{"keys":[`+member("rsa", claims{"use": "enc", "alg": "RSA-OAEP"})+`]}`))
+	write("published.json", []byte(`{"keys":[`+member("rsa", claims{"use": "enc", "alg": "RSA-OAEP"})+`,`+member("p256", nil)+`]}`))
 	write("broken.json", []byte(`{"keys":[`))
 	write("long.secret", []byte(strings.Repeat("s", 32)))
 	write("short.secret", []byte("short"))
@@ -49,6 +53,8 @@ func TestConfig(t *testing.T) {
 		"{issuer: i, audience: a, jwks: development, origins: https://www.shop.test, expiry: optional}",
 		"{issuer: i, audience: a, secret: \"${file:long.secret}\"}",
 		"{issuer: i, audience: a, jwks: oct.json, algorithms: [HS256, HS512]}",
+		"{issuer: i, audience: a, jwks: jwks.json, algorithms: ES256}",
+		"{issuer: i, audience: a, jwks: published.json}",
 	} {
 		c, err := load(t, "jwt: "+text)
 		if err != nil {
@@ -76,7 +82,10 @@ func TestConfigErrors(t *testing.T) {
 		{"{" + base + "jwks: broken.json}", "no JWKS"},
 		{"{" + base + "jwks: twice.json}", "a second key of the same type"},
 		{"{" + base + "jwks: oct.json}", "a secret key wants algorithms: [HS256]"},
-		{"{" + base + "jwks: jwks.json, algorithms: [ES256]}", "fits none of the algorithms"},
+		{"{" + base + "jwks: jwks.json, algorithms: [ES384]}", "no key fits the algorithms"},
+		{"{" + base + "jwks: mixed.json}", "a secret key wants algorithms: [HS256]"},
+		{"{" + base + "jwks: curve.json}", "key 2: its curve"},
+		{"{" + base + "jwks: encryption.json}", "key 1: it is not for signatures"},
 		{"{" + base + "jwks: http://login.test/jwks.json}", "come over https"},
 		{"{" + base + "jwks: ftp://login.test/jwks.json}", "come over https"},
 		{"{" + base + "jwks: https://}", "no URL"},
