@@ -83,6 +83,11 @@ func (s *keySet) find(kid string, out []*key) []*key {
 	return out
 }
 
+// names reports whether a key has the name.
+func (s *keySet) names(kid string) bool {
+	return kid != "" && slices.ContainsFunc(s.keys, func(k *key) bool { return k.id == kid })
+}
+
 // adopt takes over the keys of before that are in s too, and marks those gone
 // that are not.
 func (s *keySet) adopt(before *keySet) {

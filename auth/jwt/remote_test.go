@@ -230,6 +230,52 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// Keys or tokens without names: whether a key is known, its signature tells.
+func TestRotationWithoutNames(t *testing.T) {
+	for name, change := range map[string]func(*signerKey){
+		"no names at all":     func(k *signerKey) { k.id = "" },
+		"names in the tokens": func(k *signerKey) { k.id = "a" },
+	} {
+		withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {
+			old, next := testKeys()["p256"], another("p256")
+			old.id, next.id = "", ""
+			i.publish(old)
+			time.Sleep(usualRefresh)
+			change(&old)
+			change(&next)
+			expect(t, v, sign(old, good(nil), nil), "good")
+			before := i.count()
+			expect(t, v, sign(next, good(nil), nil), "bad-signature")
+			if n := i.count(); n != before+1 {
+				t.Errorf("%s: %d fetches for a signature by no known key, want 1", name, n-before)
+			}
+			time.Sleep(minAsk)
+			published := next
+			published.id = ""
+			i.publish(published)
+			begin := time.Now()
+			expect(t, v, sign(next, good(nil), nil), "good")
+			for range 100 {
+				expect(t, v, sign(old, good(nil), nil), "bad-signature")
+			}
+			if n := i.count(); n != before+2 || time.Since(begin) != 0 {
+				t.Errorf("%s: %d fetches, waited %v", name, n-before, time.Since(begin))
+			}
+		})
+	}
+}
+
+// A signature that is not that of the key with the name asks for nothing.
+func TestBadSignatureAsksForNothing(t *testing.T) {
+	withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {
+		expect(t, v, issue("p256"), "good")
+		expect(t, v, sign(another("p256"), good(nil), nil), "bad-signature")
+		if n := i.count(); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+}
+
 // A remembered token goes with its key, long before it expires.
 func TestRevokedKey(t *testing.T) {
 	withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {

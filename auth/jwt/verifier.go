@@ -103,18 +103,28 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 	return scheme.Good(p)
 }
 
-// signer returns the key that signed the token.
+// signer returns the key that signed the token. Where no key has the name that the
+// token gives, and none of those without a name signed it, newer ones are asked
+// for.
 func (v *Verifier) signer(t *token) (*key, scheme.Verdict) {
 	set := v.source.current()
 	if set == nil {
 		return nil, scheme.Verdict{Found: true, Status: http.StatusServiceUnavailable, Reason: "no-keys", Detail: "the issuer's keys have not been fetched yet", Retry: 5 * time.Second}
 	}
-	var space [8]*key
-	named := set.find(t.kid, space[:0])
-	if len(named) == 0 {
-		set = v.source.renewed()
-		named = set.find(t.kid, space[:0])
+	k, bad := set.signer(t)
+	if k != nil || set.names(t.kid) {
+		return k, bad
 	}
+	if newer := v.source.renewed(); newer != set {
+		return newer.signer(t)
+	}
+	return nil, bad
+}
+
+// signer returns the key of s that signed the token.
+func (s *keySet) signer(t *token) (*key, scheme.Verdict) {
+	var space [8]*key
+	named := s.find(t.kid, space[:0])
 	if len(named) == 0 {
 		return nil, scheme.Bad("unknown-key", "the token names a key (kid) that the issuer does not publish")
 	}
