@@ -40,6 +40,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
+		a.checkDefaults(report)
 		for _, deployment := range api.Resolve(&a.Config) {
 			stages = append(stages, d.deploy(a, deployment, report))
 		}
@@ -179,6 +180,16 @@ func (d *draft) shareMethods() {
 		if methods := all[of(e)]; e.name != "" && methods != route.Any {
 			e.corsMethods = methods.Names()
 		}
+	}
+}
+
+// checkDefaults holds what the API and its stages say for their routes against
+// what they name, whether or not a route leaves it to them.
+func (a *API) checkDefaults(report *config.Report) {
+	known := names(a.Authorizers)
+	a.Policies.Authorize.CheckNames(report, known)
+	for _, stage := range names(a.Stages) {
+		a.Stages[stage].Policies.Authorize.CheckNames(report, known)
 	}
 }
 

@@ -49,6 +49,26 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What an API and a stage say for their routes is checked, whether or not a route
+// leaves it to them.
+func TestDefaultsNameAuthorizers(t *testing.T) {
+	_, err := LoadText("gatehouse.yaml", []byte(`
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    authorize: custmers
+    authorizers: {customers: {jwt: {issuer: i, audience: a, jwks: development}}}
+    stages: {prod: {authorize: {any: nobody, scopes: [a]}}}
+    routes:
+      - {match: GET /orders, target: mock, authorize: none}
+`))
+	for _, want := range []string{`gatehouse.yaml:5:16: unknown authorizer "custmers"`, `did you mean "customers"`, `gatehouse.yaml:7:38: unknown authorizer "nobody"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %s in:\n%v", want, err)
+		}
+	}
+}
+
 // What a route does not say must be an error, never an open door.
 func TestEveryRouteSaysWhoMayCall(t *testing.T) {
 	_, err := LoadText("gatehouse.yaml", []byte(`
