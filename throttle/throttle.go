@@ -173,9 +173,19 @@ func (f *filter) take(x *exchange.Exchange) (tightest *throttle, result limit.Re
 		}
 	}
 	if last := &x.RateLimit; last.Policy == "" || !result.OK || result.Remaining < last.Remaining {
-		*last = exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: result.Reset}
+		*last = exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: window(result)}
 	}
 	return tightest, result
+}
+
+// window is how long a caller that uses no more than what is left is never
+// refused: until all is there again. For one that is refused it ends with
+// Retry-After, which must not end before it.
+func window(r limit.Result) time.Duration {
+	if r.OK {
+		return r.Reset
+	}
+	return r.Retry
 }
 
 // giveBack returns the tokens of the first n throttles; shared has a bit for

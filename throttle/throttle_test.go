@@ -152,7 +152,7 @@ func TestRefusal(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		a := g.ask(ann, "")
 		for name, want := range map[string]string{
-			"RateLimit": `"route-ip";r=0;t=20`, "RateLimit-Policy": `"route-ip";q=2;w=20`, "Retry-After": "10",
+			"RateLimit": `"route-ip";r=0;t=10`, "RateLimit-Policy": `"route-ip";q=2;w=20`, "Retry-After": "10",
 			"Content-Type": "application/json", "X-Amzn-Errortype": "TooManyRequestsException",
 		} {
 			if got := a.Header().Get(name); got != want {
@@ -196,6 +196,33 @@ func TestFieldsCanBeTrusted(t *testing.T) {
 					time.Sleep(time.Duration(reset) * time.Second)
 				}
 				time.Sleep(time.Duration(window) * time.Second / time.Duration(2*quota))
+			}
+		})
+	}
+}
+
+// Retry-After does not end before the window in which the RateLimit field says that
+// nothing is left (section 6 of the draft).
+func TestRetryAfterAgreesWithTheFields(t *testing.T) {
+	for _, c := range []Config{
+		{Rate: rate("5/d"), Burst: 5, Per: Route}, {Rate: rate("0.3/s"), Burst: 9, Per: IP}, {Rate: rate("1000/s"), Burst: 1, Per: Route}, {Rate: rate("7/m"), Per: Principal},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate(lease(), route("a", c))
+			g.admitted(c.BurstOrDefault(), ann, "")
+			a := g.ask(ann, "")
+			var name string
+			var left, window, after int
+			_, err := fmt.Sscanf(a.Header().Get("RateLimit"), "%q;r=%d;t=%d", &name, &left, &window)
+			if _, err2 := fmt.Sscan(a.Header().Get("Retry-After"), &after); err != nil || err2 != nil || a.Code != 429 {
+				t.Fatalf("%v: %d %v", c, a.Code, a.Header())
+			}
+			if left != 0 || after < window {
+				t.Errorf("%v: r=%d;t=%d, Retry-After %d", c, left, window, after)
+			}
+			time.Sleep(time.Duration(after) * time.Second)
+			if a := g.ask(ann, ""); a.Code != 200 {
+				t.Errorf("%v: %d after the wait", c, a.Code)
 			}
 		})
 	}
