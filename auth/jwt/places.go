@@ -137,17 +137,18 @@ func cutBearer(s string) (string, bool) {
 }
 
 // findCookie reads the Cookie fields (RFC 6265 section 5.4), which HTTP/2
-// clients send in pieces.
+// clients send in pieces. Spaces around a name do not count, as for the servers
+// behind: one of two tokens that differ so would be theirs alone.
 func findCookie(fields []string, name string) (token string, found bool, err error) {
 	for _, field := range fields {
 		for field != "" {
 			var pair string
 			pair, field, _ = strings.Cut(field, ";")
-			n, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if !ok || n != name {
+			n, value, ok := strings.Cut(pair, "=")
+			if !ok || trim(n) != name {
 				continue
 			}
-			value = unquote(value)
+			value = unquote(trim(value))
 			if found && value != token {
 				return "", true, errSeveral
 			}
@@ -156,6 +157,8 @@ func findCookie(fields []string, name string) (token string, found bool, err err
 	}
 	return token, found && token != "", nil
 }
+
+func trim(s string) string { return strings.Trim(s, " \t") }
 
 func unquote(s string) string {
 	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {

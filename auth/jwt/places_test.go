@@ -45,6 +45,8 @@ func TestPlaces(t *testing.T) {
 		{"cookie, empty", "", http.Header{"Cookie": {"session="}}, "none"},
 		{"cookie twice, the same", "", http.Header{"Cookie": {"session=" + tok + "; session=" + tok}}, "good"},
 		{"cookie tossed", "", http.Header{"Cookie": {"session=" + tok + "; session=evil"}}, "malformed"},
+		{"cookie tossed with a space", "", http.Header{"Cookie": {"session =evil; session=" + tok}}, "malformed"},
+		{"cookie with spaces", "", http.Header{"Cookie": {"session = " + tok}}, "good"},
 		{"cookie tossed in pieces", "", http.Header{"Cookie": {"session=evil", "session=" + tok}}, "malformed"},
 		{"query", "?token=" + tok, nil, "good"},
 		{"query among others", "?a=b&token=" + tok + "&c", nil, "good"},
