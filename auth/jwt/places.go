@@ -127,13 +127,18 @@ func (f *From) find(r *http.Request, query string) (token string, found bool, er
 
 var errSeveral = errors.New("the request carries several tokens in one place")
 
-// cutBearer takes "Bearer " off, in any case (RFC 9110 section 11.1).
+// cutBearer takes "Bearer " off, in any case (RFC 9110 section 11.1). With a tab
+// it is malformed, yet a credential that servers could read: it is none of
+// another scheme.
 func cutBearer(s string) (string, bool) {
-	const prefix = "bearer "
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+	const scheme = "bearer"
+	if len(s) <= len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
 		return "", false
 	}
-	return strings.Trim(s[len(prefix):], " "), true
+	if c := s[len(scheme)]; c != ' ' && c != '\t' {
+		return "", false
+	}
+	return strings.Trim(s[len(scheme):], " "), true
 }
 
 // findCookie reads the Cookie fields (RFC 6265 section 5.4), which HTTP/2

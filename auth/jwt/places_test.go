@@ -25,6 +25,8 @@ func TestPlaces(t *testing.T) {
 		{"another scheme", "", http.Header{"Authorization": {"Basic " + tok}}, "none"},
 		{"no scheme", "", http.Header{"Authorization": {tok}}, "none"},
 		{"a scheme alone", "", http.Header{"Authorization": {"Bearer"}}, "none"},
+		{"bearer and a tab", "", http.Header{"Authorization": {"Bearer\t" + tok}, "Cookie": {"session=" + tok}}, "malformed"},
+		{"a longer scheme", "", http.Header{"Authorization": {"Bearers " + tok}}, "none"},
 		{"bearer and nothing", "", http.Header{"Authorization": {"Bearer "}}, "malformed"},
 		{"bearer and garbage", "", http.Header{"Authorization": {"Bearer x"}}, "malformed"},
 		{"bearer and a comma", "", http.Header{"Authorization": {"Bearer " + tok + ", Bearer " + tok}}, "malformed"},
