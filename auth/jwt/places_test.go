@@ -101,6 +101,7 @@ func TestCrossOrigin(t *testing.T) {
 		{"a WebSocket of our own", "GET", "same-origin", "https://api.shop.test", "websocket", "", "good"},
 		{"our own page", "POST", "same-origin", "https://api.shop.test", "", "", "good"},
 		{"our own page, older browser", "POST", "", "https://API.shop.test", "", "", "good"},
+		{"our own page over http", "POST", "", "http://api.shop.test", "", "", "cross-origin"},
 		{"the address bar", "POST", "none", "", "", "", "good"},
 		{"no browser", "POST", "", "", "", "", "good"},
 		{"an origin that may", "POST", "same-site", "https://www.shop.test", "", "", "good"},
@@ -117,6 +118,7 @@ func TestCrossOrigin(t *testing.T) {
 		set("Sec-Fetch-Site", tc.site)
 		set("Origin", tc.origin)
 		set("Upgrade", tc.upgrade)
+		set("X-Forwarded-Proto", "https") // as the edge writes it
 		set("Cookie", "session="+tok)
 		if tc.bearer != "" {
 			set("Authorization", "Bearer "+tc.bearer)

@@ -82,11 +82,22 @@ func CrossOrigin(r *http.Request, allowed []string) bool {
 		if origin == "" {
 			return false
 		}
-		if _, host, ok := strings.Cut(origin, "://"); ok && host == strings.ToLower(r.Host) {
+		if isOwn(origin, r) {
 			return false
 		}
 	}
 	return !slices.Contains(allowed, origin)
+}
+
+// isOwn reports whether an origin is that of the request itself. A page that came
+// over http, where anybody on the way can change it, is no page of an https site;
+// the edge says which the request came by.
+func isOwn(origin string, r *http.Request) bool {
+	scheme, host, ok := strings.Cut(origin, "://")
+	if scheme == "http" && r.Header.Get("X-Forwarded-Proto") == "https" {
+		return false
+	}
+	return ok && host == strings.ToLower(r.Host)
 }
 
 // isSafe reports a request that changes nothing (RFC 9110 section 9.2.1). A
