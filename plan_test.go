@@ -1,7 +1,9 @@
 package gatehouse
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -46,6 +48,21 @@ func TestPlan(t *testing.T) {
 		if fmt.Sprint(got) != tc.want {
 			t.Errorf("%s: got %v, want %s", tc.name, got, tc.want)
 		}
+	}
+}
+
+// The table is told to whoever may ask for it: nothing in it depends on a secret.
+func TestRoutesTellNothingOfSecrets(t *testing.T) {
+	var said []string
+	for _, secret := range []string{strings.Repeat("s", 32), strings.Repeat("t", 32)} {
+		data, err := json.Marshal(mustLoad(t, fmt.Sprintf(planned, secret, "1s", "GET /mock", 1)).Routes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, regexp.MustCompile(`"at":"[^"]*"`).ReplaceAllString(string(data), ""))
+	}
+	if said[0] != said[1] {
+		t.Errorf("another secret shows in the table:\n%s\n%s", said[0], said[1])
 	}
 }
 
