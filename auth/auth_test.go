@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -51,8 +52,10 @@ func newSite(t *testing.T, text string) *site {
 		t.Fatal(err)
 	}
 	keeper := NewKeeper(Options{
-		Fetch: func(context.Context, string) ([]byte, http.Header, error) {
-			return nil, nil, errors.New("connection refused")
+		Fetch: func(*x509.CertPool) Fetch {
+			return func(context.Context, string) ([]byte, http.Header, error) {
+				return nil, nil, errors.New("connection refused")
+			}
 		},
 		Development: func() ([]byte, error) { return key.JWKS(), nil },
 		Log:         slog.New(slog.DiscardHandler),

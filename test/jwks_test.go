@@ -1,8 +1,10 @@
 package test
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -106,6 +108,36 @@ apis:
 	}
 	if a := ask("/a", good); a.status != 200 || i.asked.Load() != 2 {
 		t.Errorf("after a reload: %d, %d fetches", a.status, i.asked.Load())
+	}
+}
+
+// A server of keys by an authority of its own: known where ca names it.
+func TestKeysByTheirOwnAuthority(t *testing.T) {
+	i := newIssuer(t)
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*i.answer.Load())(w, r) }))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	r := start(t, fmt.Sprintf(`
+apis:
+  a:
+    domains: [localhost]
+    authorizers:
+      known: {jwt: {issuer: "https://login.test", audience: test, jwks: "%[1]s/keys", ca: ca.pem}}
+      unknown: {jwt: {issuer: "https://login.test", audience: test, jwks: "%[1]s/keys"}}
+    routes:
+      - {match: GET /known, target: mock, authorize: known}
+      - {match: GET /unknown, target: mock, authorize: unknown}
+`, secure.URL), map[string][]byte{"ca.pem": authority})
+	for path, want := range map[string]int{"/known": 200, "/unknown": 503} {
+		a := sendHTTP1(t, r, message{method: "GET", target: path, host: "localhost", header: [][2]string{i.token(t, i.key)}})
+		if a.status != want {
+			t.Errorf("%s: %d, want %d\n%s", path, a.status, want, r.log)
+		}
+	}
+	if log := r.log.String(); !strings.Contains(log, "unknown authority") {
+		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
 
