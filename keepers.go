@@ -45,7 +45,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
-		limits:    limit.NewKeeper(limit.Options{}),
+		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
 	k.keys = auth.NewKeeper(auth.Options{

@@ -15,13 +15,13 @@ import (
 
 const slotSize = int(unsafe.Sizeof(slot{}))
 
-// The buckets that a Keeper's tables hold where Options say nothing: a million
-// together, and 42 MB when all are full. A table takes memory only as buckets
-// come.
+// The buckets that a Keeper's tables hold where Options say nothing: 73 MB when
+// all are full. A table takes memory only as buckets come; most are for names,
+// which no stranger has.
 const (
 	DefaultAddresses     = 1 << 19
 	DefaultSlowAddresses = 1 << 18
-	DefaultNames         = 1 << 18
+	DefaultNames         = 1 << 20
 )
 
 // slowRate parts slow limits from others, in tokens a second. Keeping a bucket
