@@ -52,7 +52,7 @@ func (c *Config) Check(r *config.Report) {
 func (c *Config) checkCA(r *config.Report) {
 	switch {
 	case !c.CA.IsSet():
-	case !strings.HasPrefix(c.JWKS.URL, "https:"):
+	case !strings.HasPrefix(strings.ToLower(c.JWKS.URL), "https:"):
 		r.Errorf(c.Of("ca"), "ca is for keys that come over https: write jwks: https://..., or remove ca")
 	case c.roots() == nil:
 		r.Errorf(c.Of("ca"), "%s has no certificate in PEM", c.CA.Path)
