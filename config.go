@@ -30,7 +30,7 @@ type Config struct {
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
-	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request, per address"`
+	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 
@@ -40,8 +40,9 @@ type Config struct {
 
 // GatewayLimits are limits that no route can outgrow.
 type GatewayLimits struct {
-	Buffers  config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
-	Shutdown config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+	Buffers    config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
+	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
+	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
 }
 
 // API is one entry of apis.

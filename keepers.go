@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,11 +45,11 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
-		limits:    limit.NewKeeper(limit.Options{}),
+		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
 	k.keys = auth.NewKeeper(auth.Options{
-		Fetch:       fetcher(k.dialer.HTTPClient(dial.ClientOptions{Plain: true})),
+		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
 	})
@@ -71,7 +72,8 @@ func developmentKeys(data string) ([]byte, error) {
 }
 
 // fetcher gets what the gateway needs from networks for itself.
-func fetcher(client *http.Client) func(context.Context, string) ([]byte, http.Header, error) {
+func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
+	client := k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}})
 	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

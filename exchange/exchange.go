@@ -43,7 +43,7 @@ type Upstream struct {
 type RateLimit struct {
 	Policy    string        // the limit's name in the RateLimit-Policy field; "" where none applied
 	Remaining int           // requests that may follow at once
-	Reset     time.Duration // until the limit's whole burst is there again
+	Reset     time.Duration // no more than Remaining should follow before it has passed
 }
 
 // Trace is the request's place in a distributed trace (W3C Trace Context).
