@@ -10,7 +10,7 @@ import (
 type Config struct {
 	config.At
 	Off        bool        // compress: false
-	Algorithms []Algorithm `yaml:"algorithms" default:"zstd,br,gzip" enum:"zstd|br|gzip" single:"true" doc:"codings in order of liking: clients choose among them, and the first decides between those that a client likes equally"`
+	Algorithms []Algorithm `yaml:"algorithms" default:"zstd,gzip,br" enum:"zstd|br|gzip" single:"true" doc:"codings in order of liking: clients choose among them, and the first decides between those that a client likes equally"`
 	Level      Level       `yaml:"level" default:"default" enum:"fast|default|best" doc:"how much time and memory to spend on size"`
 	MinSize    config.Size `yaml:"min-size" default:"1KiB" range:"0..1MiB" doc:"answers below this stay plain"`
 	Types      []Type      `yaml:"types" default:"default" single:"true" doc:"media types to compress: application/json, text/*, *+json, and default for all that are compressed by default; text/event-stream only where it is written out"`

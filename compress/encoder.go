@@ -4,7 +4,7 @@ import (
 	"io"
 	"sync"
 
-	brotli "github.com/andybalholm/brotli"
+	"github.com/andybalholm/brotli"
 	kgzip "github.com/klauspost/compress/gzip"
 	kzstd "github.com/klauspost/compress/zstd"
 )
@@ -36,7 +36,7 @@ var recipes = map[Level][codings]recipe{
 	Default: {
 		gzip: {1200 << 10, newGzip(5)},
 		br:   {2000 << 10, newBrotli(4, 16)},
-		zstd: {2200 << 10, newZstd(kzstd.SpeedDefault, 128<<10)},
+		zstd: {2400 << 10, newZstd(kzstd.SpeedDefault, 128<<10)},
 	},
 	Best: {
 		gzip: {1500 << 10, newGzip(9)},

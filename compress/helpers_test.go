@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	brotli "github.com/andybalholm/brotli"
+	"github.com/andybalholm/brotli"
 	kzstd "github.com/klauspost/compress/zstd"
 
 	"gatehouse/config"

@@ -20,13 +20,15 @@ const (
 // judge says what may become of an answer, and where it stays as it is, why.
 func (p *policy) judge(h *exchange.Head) (verdict, string) {
 	switch {
-	case h.Status == http.StatusNotModified, h.Status == http.StatusPartialContent:
-		// RFC 9110 sections 15.4.5 and 15.3.7: they say of Vary what the whole would.
-		return vary, "a " + statusText(h.Status)
+	// RFC 9110 sections 15.4.5 and 15.3.7: these say of Vary what the whole would.
+	case h.Status == http.StatusNotModified:
+		return vary, "the client's copy is good"
+	case h.Status == http.StatusPartialContent:
+		return vary, aPart
 	case h.Status < 200, h.Status == http.StatusNoContent, h.Status == http.StatusResetContent:
 		return leave, "the answer has no body"
 	case len(h.Header["Content-Range"]) > 0:
-		return leave, "a part of a whole"
+		return leave, aPart
 	case isCoded(h.Header):
 		return leave, codedBefore
 	case noTransform(h.Header):
@@ -39,15 +41,10 @@ func (p *policy) judge(h *exchange.Head) (verdict, string) {
 	return code, ""
 }
 
-const codedBefore = "the service has coded it"
-
-// statusText is constant, so that the trail costs nothing.
-func statusText(status int) string {
-	if status == http.StatusNotModified {
-		return "304"
-	}
-	return "206"
-}
+const (
+	aPart       = "a part of a whole"
+	codedBefore = "the service has coded it"
+)
 
 func first(values []string) string {
 	if len(values) == 0 {
