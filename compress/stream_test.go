@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -205,9 +206,13 @@ type panicking struct{ http.ResponseWriter }
 
 func (panicking) Write([]byte) (int, error) { panic("within the engine") }
 
-// A panic that comes through an encoder leaves nothing behind.
+// A panic that comes through an encoder leaves nothing behind, the encoder
+// included.
 func TestPanic(t *testing.T) {
 	r := newRoute(t, on, answering(200, "Content-Type: text/plain", string(noise(300_000))))
+	made := 0
+	make := recipes[Default][zstd].make
+	r.chain.(*filter).shops[zstd] = shop{recipe{1, func() encoder { made++; return make() }}, new(sync.Pool)}
 	func() {
 		rec := httptest.NewRecorder()
 		req := httptest.NewRequest("GET", "/", nil)
@@ -227,6 +232,9 @@ func TestPanic(t *testing.T) {
 	rec, _ := r.ask(t, "GET Accept-Encoding: zstd")
 	if decoded(t, rec) != string(noise(300_000)) {
 		t.Error("the next answer is another")
+	}
+	if made != 2 {
+		t.Error("the encoder was used again")
 	}
 }
 
