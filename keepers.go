@@ -13,6 +13,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
 	"gatehouse/edge/ca"
@@ -26,6 +27,7 @@ import (
 // keepers are what outlives a reload.
 type keepers struct {
 	bodies    *exchange.Budget
+	encoders  *compress.Keeper
 	authority *ca.CA
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
@@ -43,6 +45,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	}
 	k := &keepers{
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
+		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
@@ -102,6 +105,7 @@ func (k *keepers) close(ctx context.Context) {
 
 // leases are one reload's hold on all keepers.
 type leases struct {
+	encoders  *compress.Keeper // has nothing to lease
 	observe   *observe.Lease
 	limits    *limit.Lease
 	keys      *auth.Lease
@@ -112,6 +116,7 @@ type leases struct {
 
 func (k *keepers) begin() *leases {
 	return &leases{
+		encoders:  k.encoders,
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),

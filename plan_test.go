@@ -39,6 +39,7 @@ func TestPlan(t *testing.T) {
 		{"timeout", fmt.Sprintf(planned, secret, "2s", "GET /mock", 1), "[changed GET /orders [timeout]]"},
 		{"service", fmt.Sprintf(planned, secret, "1s", "GET /mock", 2), "[changed GET /orders [target]]"},
 		{"secret", fmt.Sprintf(planned, strings.Repeat("t", 32), "1s", "GET /mock", 1), "[changed GET /orders [authorize]]"},
+		{"compress", strings.Replace(fmt.Sprintf(planned, secret, "1s", "GET /mock", 1), "authorize: customers", "authorize: customers\n    compress: true", 1), "[changed GET /mock [compress] changed GET /orders [compress]]"},
 		{"route", fmt.Sprintf(planned, secret, "1s", "PUT /mock", 1), "[added PUT /mock [] removed GET /mock []]"},
 	} {
 		var got []string
