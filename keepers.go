@@ -43,6 +43,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the internal CA: %w", err)
 	}
+	if text := authority.Warning(); text != "" {
+		o.Logger.Warn(text)
+	}
 	k := &keepers{
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),

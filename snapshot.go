@@ -43,14 +43,14 @@ func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*e
 }
 
 // misdirected reports a request on a TLS connection that was made for another
-// API than its Host names (RFC 9110 section 15.5.20). A name that no API claims
-// binds to nothing.
+// API than the one that its Host has led to, which may be one for any host (RFC
+// 9110 section 15.5.20). A name that no API claims binds to nothing.
 func (s *Snapshot) misdirected(x *exchange.Exchange) bool {
-	if x.Conn.SNI == "" || x.Conn.SNI == x.Host {
+	if x.Conn.SNI == "" || x.Conn.SNI == x.Host || x.API == "" {
 		return false
 	}
-	named, asked := s.owner(x.Conn.SNI), s.owner(x.Host)
-	return named != "" && asked != "" && named != asked
+	named := s.owner(x.Conn.SNI)
+	return named != "" && named != x.API
 }
 
 // owner returns the API that names a host; "" for none.

@@ -276,4 +276,5 @@ func (c *conn) unfinished() {
 		return
 	}
 	c.listener.counters.CutRequests.Add(1)
+	c.listener.tell(c, http.StatusBadRequest, "header-cut")
 }

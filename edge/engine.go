@@ -65,6 +65,11 @@ func (h *handOver) Addr() net.Addr { return h.addr }
 // engineSlop is what net/http adds to MaxHeaderBytes when it reads HTTP/1.
 const engineSlop = 4096
 
+// frameSize is the largest HTTP/2 frame that is taken, the least that a server
+// must (RFC 9113 section 4.2): the engine reserves a frame's whole length as soon
+// as its first nine bytes are there, for every connection of every stranger.
+const frameSize = 16 << 10
+
 func newEngine(l *listener, s settings) *engine {
 	e := &engine{
 		listener: l, settings: s,
@@ -74,8 +79,12 @@ func newEngine(l *listener, s settings) *engine {
 	e.h1.Protocols.SetHTTP1(true)
 	e.h1.ConnState = func(c net.Conn, state http.ConnState) { connOf(c).changed(state) }
 	e.h2.Protocols.SetHTTP2(true)
+	// Check refuses what is over the limit, which the engine would answer
+	// without telling anybody; it only has to stop what is far over.
+	e.h2.MaxHeaderBytes = 2 * s.header
 	e.h2.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: s.streams,
+		MaxReadFrameSize:     frameSize,
 		CountError:           func(string) { l.counters.HTTP2Errors.Add(1) },
 	}
 	l.engines.Go(func() { _ = e.h1.Serve(e.conns1) })
@@ -171,6 +180,9 @@ type engineLog struct{ listener *listener }
 func (l engineLog) Write(p []byte) (int, error) {
 	text := strings.TrimSpace(string(p))
 	l.listener.counters.EngineErrors.Add(1)
+	if strings.HasSuffix(text, "COMPRESSION_ERROR") {
+		l.listener.counters.HTTP2Errors.Add(1) // headers far over the limit, of which CountError is not told
+	}
 	if strings.HasPrefix(text, "http: panic") || strings.HasPrefix(text, "http2: panic") {
 		l.listener.log.Error("a handler panicked", "panic", text)
 	} else {
