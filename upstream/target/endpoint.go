@@ -84,6 +84,7 @@ func (e *Endpoint) connect(ctx context.Context) (c, socket net.Conn, err error) 
 	if err != nil || e.tls == nil {
 		return socket, socket, err
 	}
+	socket = &records{Conn: socket}
 	secured := tls.Client(socket, e.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = socket.Close()
