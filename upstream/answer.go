@@ -24,6 +24,7 @@ func (c *call) await() (wire.Head, *failure) {
 		if !head.Informational() {
 			c.x.Upstream.Latency = time.Since(c.clock.sent)
 			c.x.Upstream.Status = head.Status
+			c.keep = c.keep && !c.early()
 			return head, nil
 		}
 		if head.Status == http.StatusSwitchingProtocols {
@@ -33,6 +34,10 @@ func (c *call) await() (wire.Head, *failure) {
 	}
 	return wire.Head{}, c.answerFailure(fmt.Errorf("%w: more than %d informational answers", wire.ErrBad, wire.MaxInformational))
 }
+
+// early reports whether the answer comes before the request's last bytes are on
+// their way. Who answers so may take the rest of the body for another request.
+func (c *call) early() bool { return c.upload != nil && !c.upload.last.Load() }
 
 // informational passes Early Hints on. Nobody asked for any other: it is
 // dropped, and the connection is not trusted any further.

@@ -159,8 +159,51 @@ func TestFullDuplex(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	if n := openTo(s.set.Load().endpoints[0]); n != 1 {
-		t.Errorf("%d connections are open, want the one used again", n)
+	// A service that answers before it has the request may take the rest of the
+	// body for another one.
+	eventually(t, "a connection of an early answer is kept", func() bool { return openTo(s.set.Load().endpoints[0]) == 0 })
+}
+
+// A service that answers early and does not read the rest of the body as one
+// gets no further request on that connection: what follows there would be
+// what the client wrote into its body.
+func TestEarlyAnswerThenRest(t *testing.T) {
+	answered := make(chan struct{})
+	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if req.Method == "GET" {
+				_, _ = io.WriteString(conn, okAnswer)
+				continue
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")
+			_, _ = io.Copy(io.Discard, req.Body)
+			_, _ = io.WriteString(conn, "0\r\n\r\n")
+		}
+	})
+	s := bind(t, service(b.address()))
+	f := newFront(t, New(Route{Service: s}))
+	pr, pw := io.Pipe()
+	go func() {
+		<-answered
+		_, _ = io.WriteString(pw, strings.Repeat("x", 100<<10))
+		pw.Close()
+	}()
+	resp, err := http.Post(f.URL+"/", "", pr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(answered)
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "early" {
+		t.Errorf("%q, %v", body, err)
+	}
+	resp.Body.Close()
+	f.last(t)
+	if resp, _, err := get(t, f.URL+"/"); err != nil || resp.StatusCode != 200 || f.last(t).Upstream.Reused {
+		t.Errorf("%v, %v: on the connection of an early answer", resp, err)
 	}
 }
 
