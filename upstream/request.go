@@ -75,67 +75,26 @@ func (c *call) appendHead(b []byte) []byte {
 	}
 	b = append(b, "\r\n"...)
 	for name, values := range c.r.Header {
-		if !c.passes(name) {
+		if !passes(name) {
 			continue
 		}
 		for _, v := range values {
 			b = wire.AppendField(b, name, v)
 		}
 	}
-	b = c.appendForwarded(b)
 	b = c.appendFraming(b)
 	return append(b, "\r\n"...)
 }
 
 // passes reports whether a field of the request goes to the service. What
-// Connection names was removed when the request came in: by now a filter may
-// have set a field of that name.
-func (c *call) passes(name string) bool {
+// Connection names was removed when the request came in, and what tells of the
+// client was put there: by now a filter may have set fields of these names.
+func passes(name string) bool {
 	switch name {
-	case "Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host":
+	case "Host", "Content-Length", "Expect":
 		return false
-	case "Forwarded":
-		return c.x.Conn.Trusted
 	}
 	return !wire.HopByHop(name)
-}
-
-// appendForwarded says on whose behalf the request is sent. Only a trusted
-// peer's own fields are believed; its list of addresses is continued.
-func (c *call) appendForwarded(b []byte) []byte {
-	b = append(b, "X-Forwarded-For: "...)
-	if before := c.fromTrusted("X-Forwarded-For"); len(before) > 0 {
-		for _, v := range before {
-			b = wire.AppendValue(b, v)
-			b = append(b, ", "...)
-		}
-		b = c.x.Conn.Source.Addr().AppendTo(b)
-	} else {
-		b = c.x.Client.AppendTo(b)
-	}
-	b = append(b, "\r\nX-Forwarded-Proto: "...)
-	switch before := c.fromTrusted("X-Forwarded-Proto"); {
-	case len(before) > 0:
-		b = wire.AppendValue(b, before[0])
-	case c.x.Conn.TLS:
-		b = append(b, "https"...)
-	default:
-		b = append(b, "http"...)
-	}
-	b = append(b, "\r\nX-Forwarded-Host: "...)
-	if before := c.fromTrusted("X-Forwarded-Host"); len(before) > 0 {
-		b = wire.AppendValue(b, before[0])
-	} else {
-		b = wire.AppendValue(b, c.r.Host)
-	}
-	return append(b, "\r\n"...)
-}
-
-func (c *call) fromTrusted(name string) []string {
-	if !c.x.Conn.Trusted {
-		return nil
-	}
-	return c.r.Header[name]
 }
 
 // appendFraming says how long the body is, and which trailers are understood
