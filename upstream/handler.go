@@ -42,9 +42,10 @@ type call struct {
 	r   *http.Request
 	key uint64
 
-	body   []byte // a small body, whole
-	stream bool   // the body is not small: it is sent while the answer is awaited
-	tried  []int  // targets that were tried
+	body    []byte   // a small body, whole
+	stream  bool     // the body is not small: it is sent while the answer is awaited
+	trailer []string // the fields that follow a body of unknown length
+	tried   []int    // targets that were tried
 
 	set      *set
 	picked   int // of set
@@ -126,7 +127,9 @@ func (c *call) gather() *failure {
 	}
 	switch n := body.Declared(); {
 	case n == 0:
-	case n < 0 || n > smallBody:
+	case n < 0:
+		c.stream, c.trailer = true, c.announced()
+	case n > smallBody:
 		c.stream = true
 	default:
 		if err := c.readSmall(int(n)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 
 	"gatehouse/balance"
@@ -21,6 +22,9 @@ type Options struct {
 	// with client-certificate: internal. It is called at every handshake; nil
 	// where there is no internal authority.
 	Certificate func() (*tls.Certificate, error)
+	// CleanTrailer removes from a client's trailer what may not pass to a
+	// service, beside what HTTP itself forbids there; nil for nothing.
+	CleanTrailer func(http.Header)
 }
 
 // Keeper holds the connections, the health and the resolved names of all
@@ -34,6 +38,9 @@ type Keeper struct {
 
 // NewKeeper returns an empty Keeper.
 func NewKeeper(o Options) *Keeper {
+	if o.CleanTrailer == nil {
+		o.CleanTrailer = func(http.Header) {}
+	}
 	k := &Keeper{options: o, groups: keeper.NewSet[target.GroupKey, *target.Group](), watches: keeper.NewSet[target.WatchKey, *target.Watch]()}
 	k.services.Store(new([]*Service))
 	return k
@@ -76,7 +83,7 @@ func (l *Lease) Service(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", c.Name, err)
 	}
-	s := &Service{config: c, rule: &exchange.Rule{Filter: "upstream", Name: c.Name, At: c.Pos}}
+	s := &Service{config: c, rule: &exchange.Rule{Filter: "upstream", Name: c.Name, At: c.Pos}, cleanTrailer: l.keeper.options.CleanTrailer}
 	for _, t := range c.Targets {
 		g := l.group(c, t, id)
 		s.groups = append(s.groups, g)

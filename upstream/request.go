@@ -105,7 +105,7 @@ func (c *call) appendFraming(b []byte) []byte {
 	}
 	switch n := c.x.Body.Declared(); {
 	case n < 0:
-		for i, name := range c.trailers() {
+		for i, name := range c.trailer {
 			if i == 0 {
 				b = append(b, "Trailer: "...)
 			} else {
@@ -113,7 +113,7 @@ func (c *call) appendFraming(b []byte) []byte {
 			}
 			b = append(b, name...)
 		}
-		if len(c.trailers()) > 0 {
+		if len(c.trailer) > 0 {
 			b = append(b, "\r\n"...)
 		}
 		return append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -125,9 +125,13 @@ func (c *call) appendFraming(b []byte) []byte {
 	return b
 }
 
-// trailers returns the names of the trailer fields that the client announced,
-// that no filter took away, and that may pass.
-func (c *call) trailers() []string {
+// announced returns the names of the trailer fields that the client announced
+// and that may pass.
+func (c *call) announced() []string {
+	if len(c.r.Trailer) == 0 {
+		return nil
+	}
+	c.Service.cleanTrailer(c.r.Trailer)
 	var names []string
 	for name := range c.r.Trailer {
 		if wire.TrailerAllowed(name) {

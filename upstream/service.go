@@ -25,6 +25,8 @@ type Service struct {
 	weights []int
 	dynamic bool // some group changes by itself
 
+	cleanTrailer func(http.Header)
+
 	set atomic.Pointer[set]
 	mu  sync.Mutex // held while set is made anew
 }
