@@ -200,6 +200,29 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// Who says how long it may take is not cut short by the default.
+func TestContextsDeadlineCounts(t *testing.T) {
+	answered := make(chan struct{})
+	slow := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-answered:
+			return nil, errors.New("no name server")
+		}
+	}}
+	d := New(Options{Resolver: slow, Timeout: time.Nanosecond})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	time.AfterFunc(20*time.Millisecond, func() { close(answered) })
+	if _, err := d.Dial(ctx, "x.test:80"); KindOf(err) != Resolving {
+		t.Error(err)
+	}
+	if _, err := d.Resolve(ctx, "x.test"); KindOf(err) != Resolving {
+		t.Error(err)
+	}
+}
+
 func TestResolve(t *testing.T) {
 	d := New(Options{})
 	for host, want := range map[string]string{"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1"} {
