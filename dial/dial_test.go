@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -197,6 +199,16 @@ func TestKinds(t *testing.T) {
 	}
 	if KindOf(errors.New("other")) != Other {
 		t.Error("an error of somebody else's has a kind")
+	}
+}
+
+// What this machine lacks is not the other side's fault.
+func TestExhausted(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", errno)}
+		if kind := kindOf(t.Context(), err); kind != Exhausted || !strings.Contains((&Error{Kind: kind, Err: err}).Why(), errno.Error()) {
+			t.Errorf("%v: %v", errno, kind)
+		}
 	}
 }
 

@@ -110,6 +110,9 @@ func (c *call) connectFailure(err error) *failure {
 	case kind == dial.Forbidden:
 		f.reason = "rule"
 		return f
+	case kind == dial.Exhausted:
+		f.status, f.reason = http.StatusServiceUnavailable, "exhausted"
+		return f
 	case kind == dial.Timeout, errors.Is(err, context.DeadlineExceeded):
 		f.status, f.reason = http.StatusGatewayTimeout, "connect-timeout"
 	case errors.Is(err, target.ErrTLS):
