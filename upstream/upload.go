@@ -142,6 +142,10 @@ func (u *upload) write(p []byte) bool {
 // to be written once the answer is complete.
 const lastWords = time.Second
 
+// breakAgain is how long after a deadline was broken it is broken once more:
+// whoever reads or writes may have set another one in the same moment.
+const breakAgain = 50 * time.Millisecond
+
 // end waits until the upload has ended. Where it is not about to, it is made
 // to, which breaks the client's side of the connection: end then reports cut.
 func (u *upload) end(w http.ResponseWriter) (complete, cut bool) {
@@ -150,14 +154,19 @@ func (u *upload) end(w http.ResponseWriter) (complete, cut bool) {
 		return u.complete, false
 	default:
 	}
-	if u.last.Load() {
-		_ = u.conn.SetWriteDeadline(time.Now().Add(lastWords))
-	} else {
-		cut = true
-		u.stopped.Store(true)
-		_ = u.conn.SetDeadline(time.Unix(1, 0))
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	cut = !u.last.Load()
+	u.stopped.Store(cut)
+	for until := time.Now().Add(lastWords); ; {
+		if cut {
+			_ = u.conn.SetDeadline(time.Unix(1, 0))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		} else {
+			_ = u.conn.SetWriteDeadline(until)
+		}
+		select {
+		case <-u.done:
+			return u.complete, cut
+		case <-time.After(breakAgain):
+		}
 	}
-	<-u.done
-	return u.complete, cut
 }

@@ -12,7 +12,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"gatehouse/upstream/target"
 )
 
 // Large bodies arrive whole, in both directions, however they are framed.
@@ -347,5 +350,49 @@ func TestExpect(t *testing.T) {
 		if time.Since(began) > time.Second {
 			t.Error("100 Continue came late, or never")
 		}
+	}
+}
+
+// deadlines is either side of an upload whose other user sets a deadline anew
+// in the moment in which end breaks it: only the second time counts.
+type deadlines struct {
+	net.Conn
+	set  int
+	done chan struct{}
+}
+
+func (d *deadlines) count() error {
+	if d.set++; d.set == 2 {
+		close(d.done)
+	}
+	return nil
+}
+
+func (d *deadlines) SetDeadline(time.Time) error      { return nil }
+func (d *deadlines) SetReadDeadline(time.Time) error  { return d.count() }
+func (d *deadlines) SetWriteDeadline(time.Time) error { return d.count() }
+
+// Whoever reads or writes for an upload sets deadlines too: one that overwrites
+// the end's must not keep the request.
+func TestUploadEnds(t *testing.T) {
+	for name, last := range map[string]bool{"in the middle": false, "at its last bytes": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &deadlines{done: make(chan struct{})}
+				u := &upload{conn: &target.Conn{Conn: d}, done: d.done}
+				u.last.Store(last)
+				began := time.Now()
+				w := struct {
+					http.ResponseWriter
+					*deadlines
+				}{httptest.NewRecorder(), d}
+				if _, cut := u.end(w); cut == last {
+					t.Errorf("cut: %v", cut)
+				}
+				if took := time.Since(began); took > lastWords {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
 	}
 }
