@@ -44,6 +44,7 @@ type call struct {
 
 	body    []byte   // a small body, whole
 	stream  bool     // the body is not small: it is sent while the answer is awaited
+	expects bool     // the client sends its body only when asked to: so does the service get it
 	trailer []string // the fields that follow a body of unknown length
 	tried   []int    // targets that were tried
 
@@ -52,6 +53,7 @@ type call struct {
 	endpoint *target.Endpoint
 	conn     *target.Conn
 	keep     bool // the connection may be used again
+	asking   bool // the service has not said yet whether it wants the body
 	upload   *upload
 	cut      bool   // an upload was stopped: the client's connection cannot be read any more
 	out      []byte // the request's head, and a small body
@@ -136,6 +138,7 @@ func (c *call) gather() *failure {
 			return c.bodyFailure(err)
 		}
 	}
+	c.expects = c.stream && !body.Begun() && expectsContinue(c.r)
 	return nil
 }
 
@@ -227,6 +230,7 @@ func (c *call) drop(reusable bool) {
 		return
 	}
 	reusable = reusable && c.keep
+	c.asking = false
 	if c.upload != nil {
 		complete, cut := c.upload.end(c.w)
 		reusable = reusable && complete

@@ -35,10 +35,24 @@ func (c *call) send() *failure {
 	if n, err := c.conn.Write(c.out); err != nil {
 		return c.sendFailure(n, err)
 	}
-	if c.stream {
+	switch {
+	case c.expects:
+		c.asking = true
+	case c.stream:
 		c.upload = c.startUpload()
 	}
 	return nil
+}
+
+// continueWait is how long a service may take to say whether it wants a body.
+// One that does not know the question gets it after that (RFC 9110 section
+// 10.1.1).
+const continueWait = time.Second
+
+// proceed sends the body that the service was asked about.
+func (c *call) proceed() {
+	c.asking = false
+	c.upload = c.startUpload()
 }
 
 // readSmall reads a body of n bytes whole.
@@ -97,11 +111,14 @@ func passes(name string) bool {
 	return !wire.HopByHop(name)
 }
 
-// appendFraming says how long the body is, and which trailers are understood
-// and follow.
+// appendFraming says how long the body is, whether it is wanted, and which
+// trailers are understood and follow.
 func (c *call) appendFraming(b []byte) []byte {
 	if acceptsTrailers(c.r.Header["Te"]) {
 		b = append(b, "Te: trailers\r\nConnection: Te\r\n"...)
+	}
+	if c.expects {
+		b = append(b, "Expect: 100-continue\r\n"...)
 	}
 	switch n := c.x.Body.Declared(); {
 	case n < 0:
@@ -150,6 +167,12 @@ func acceptsTrailers(te []string) bool {
 		}
 	}
 	return false
+}
+
+// expectsContinue reports whether the client waits to be asked for its body.
+func expectsContinue(r *http.Request) bool {
+	e := r.Header["Expect"]
+	return len(e) == 1 && strings.EqualFold(e[0], "100-continue") && r.ProtoAtLeast(1, 1)
 }
 
 // expectsBody reports whether a request by method says that it has no body.

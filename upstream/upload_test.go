@@ -320,39 +320,6 @@ func TestBodyOverLimit(t *testing.T) {
 	}
 }
 
-// Expect: 100-continue: the client sends its body only when asked to, and the
-// service never hears of it.
-func TestExpect(t *testing.T) {
-	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
-		for {
-			req := request(r)
-			if req == nil {
-				return
-			}
-			if e := req.Header.Get("Expect"); e != "" {
-				t.Errorf("Expect: %s", e)
-			}
-			body, _ := io.ReadAll(req.Body)
-			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Got: %d\r\n\r\n", len(body))
-		}
-	})
-	f := newFront(t, New(Route{Service: bind(t, service(b.address()))}))
-	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: 5 * time.Second}}
-	for _, size := range []int{10, 100 << 10} {
-		req, _ := http.NewRequest("POST", f.URL+"/", strings.NewReader(strings.Repeat("x", size)))
-		req.Header.Set("Expect", "100-continue")
-		began := time.Now()
-		resp, err := client.Do(req)
-		if err != nil || resp.Header.Get("X-Got") != fmt.Sprint(size) {
-			t.Fatal(resp, err)
-		}
-		resp.Body.Close()
-		if time.Since(began) > time.Second {
-			t.Error("100 Continue came late, or never")
-		}
-	}
-}
-
 // deadlines is either side of an upload whose other user sets a deadline anew
 // in the moment in which end breaks it: only the second time counts.
 type deadlines struct {
