@@ -38,7 +38,7 @@ func (c *call) fail(f *failure) {
 		refusal = *f.refusal
 	}
 	refusal.Rule = c.Service.rule
-	if c.cut && c.r.ProtoMajor == 1 {
+	if c.cut {
 		refusal.Header = http.Header{"Connection": {"close"}} // the body's rest is not to be read as a request
 	}
 	if !exchange.Refuse(c.w, c.r, refusal) {
