@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"syscall"
 	"time"
@@ -160,6 +161,8 @@ func (c *call) answerFailure(err error) *failure {
 		f.status, f.reason = http.StatusGatewayTimeout, "idle-timeout"
 	case errors.Is(err, wire.ErrBad):
 		f.reason = "bad-answer"
+	case isAlert(err):
+		f.reason = "tls"
 	case hungUp(err) && !c.in.Received():
 		f.detail = "the connection was closed without an answer"
 		f.stale = c.x.Upstream.Reused && idempotent(c.r.Method)
@@ -167,6 +170,13 @@ func (c *call) answerFailure(err error) *failure {
 		f.detail = "the connection was closed within the answer's head"
 	}
 	return f
+}
+
+// isAlert reports whether err is one of TLS after the handshake: from TLS 1.3 on
+// a service refuses a client's certificate only then.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
 // hungUp reports whether err says that the other side closed the connection.
