@@ -67,7 +67,9 @@ func TestRetries(t *testing.T) {
 				}
 			})
 			cfg := service(first, second.address())
-			cfg.Timeouts.Answer = ms(100)
+			if c.first == "stall" {
+				cfg.Timeouts.Answer = ms(100)
+			}
 			s := bind(t, cfg)
 			for s.set.Load().picker.Pick(0, nil) != 1 { // so that it is the first one's turn
 			}

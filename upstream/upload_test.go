@@ -218,11 +218,11 @@ func TestSlowUpload(t *testing.T) {
 		}
 	})
 	c := service(b.address())
-	c.Timeouts.Answer = ms(100)
+	c.Timeouts.Answer = ms(300)
 	f := newFront(t, New(Route{Service: bind(t, c)}))
 	pr, pw := io.Pipe()
 	go func() {
-		for range 20 {
+		for range 30 {
 			_, _ = pw.Write([]byte("some"))
 			time.Sleep(20 * time.Millisecond)
 		}
