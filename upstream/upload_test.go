@@ -114,6 +114,37 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// What a client still sends of a body that nobody wants any more is never read
+// as a request: whoever shares the client's connection would get its answer.
+func TestEarlyAnswerEndsConnection(t *testing.T) {
+	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+			_, _ = r.Peek(1 << 20) // the connection stays until the gateway closes it
+		}
+	})
+	f := newFront(t, New(Route{Service: bind(t, service(b.address()))}))
+	for _, framing := range []string{"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"} {
+		conn, err := net.Dial("tcp", f.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+framing+strings.Repeat("x", 20_000))
+		in := bufio.NewReader(conn)
+		if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 401 {
+			t.Fatal(resp, err)
+		}
+		f.last(t)
+		_, _ = io.WriteString(conn, "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+		rest, _ := io.ReadAll(in)
+		if strings.Contains(string(rest), "HTTP/1.1") || len(f.outcomes) > 0 {
+			t.Errorf("%q", rest)
+		}
+	}
+}
+
 // An answer may flow while the request still does.
 func TestFullDuplex(t *testing.T) {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
