@@ -32,6 +32,7 @@ func (g *Gateway) install(cfg *Config) error {
 	}
 	if err != nil {
 		l.abort()
+		g.keepers.denyAdmin()
 		return err
 	}
 	snap.generation = g.generation() + 1

@@ -94,7 +94,8 @@ type Exchange struct {
 
 	// Refused is the gateway's own refusal; nil where a target answered.
 	Refused *Refusal
-	// Aborted says that the client went away before the answer was complete.
+	// Aborted says that the answer was cut off before it was complete: the
+	// client went away, the target broke off, or a body filter failed.
 	Aborted bool
 
 	Body   Body

@@ -75,6 +75,9 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 	for name, values := range f.Header {
 		h[name] = slices.Clip(values) // hooks may append; the refusal's may be shared
 	}
+	if r.ProtoMajor > 1 {
+		delete(h, "Connection") // net/http would end the connection of all other streams for it
+	}
 	h.Set("X-Amzn-Requestid", x.ID)
 	if f.Type != "" {
 		h.Set("X-Amzn-Errortype", f.Type)

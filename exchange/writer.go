@@ -121,6 +121,9 @@ func (w *Writer) runHooks(length int) BodyFilter {
 	if length >= 0 && len(w.filters) == 0 && h.HasBody() && len(h.Header["Trailer"]) == 0 {
 		h.Header.Set("Content-Length", strconv.Itoa(length))
 	}
+	if _, said := h.Header["Content-Type"]; !said && h.HasBody() {
+		h.Header["Content-Type"] = nil // or the engine guesses one, which a client would take for the target's word
+	}
 	w.status = h.Status
 	w.engine.WriteHeader(h.Status)
 	switch {

@@ -20,6 +20,7 @@ type seen struct {
 	Host    string              `json:"host"`
 	Header  map[string][]string `json:"header"`
 	Body    string              `json:"body,omitempty"`
+	Trailer map[string][]string `json:"trailer,omitempty"`
 }
 
 // newBackend starts a service that answers with what it saw. Paths below
@@ -40,7 +41,7 @@ func newBackend(t *testing.T, name string) *httptest.Server {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Server", "backend")
-		_ = json.NewEncoder(w).Encode(seen{name, r.Method, r.RequestURI, r.Host, r.Header, string(body)})
+		_ = json.NewEncoder(w).Encode(seen{name, r.Method, r.RequestURI, r.Host, r.Header, string(body), r.Trailer})
 	}))
 	t.Cleanup(s.Close)
 	return s

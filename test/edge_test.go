@@ -112,6 +112,27 @@ apis: {a: {authorize: none, routes: [{match: GET /, target: "http://%s", headers
 	}
 }
 
+// Nothing that a client could not say in a header may be said in a trailer.
+func TestTrailersAreClean(t *testing.T) {
+	backend := newBackend(t, "a").Listener.Addr().String()
+	r := start(t, `
+listen: [{address: "127.0.0.1:0", tls: {certificates: internal}}, {address: "127.0.0.1:00"}]
+apis: {a: {authorize: none, routes: [{match: POST /, target: "http://`+backend+`"}]}}
+`, nil)
+	forged := []string{
+		"X-Real-IP", "True-Client-IP", "Cf-Connecting-Ip", "X_Forwarded_For", "Forwarded", "X-Gatehouse-Principal", "Proxy-User",
+		"X-Method-Override", "X-HTTP-Method", "X-Original-Host", "X-Api-Key", "X-Amz-Security-Token", "Authorization", "Cookie", "Content-Type",
+	}
+	request := "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, " + strings.Join(forged, ", ") + "\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\n"
+	for _, name := range forged {
+		request += name + ": forged\r\n"
+	}
+	a := raw(t, r.address("127.0.0.1:00"), request+"\r\n")
+	if a.status != 200 || !strings.Contains(a.body, `"trailer":{"X-Sum":["1"]}`) {
+		t.Errorf("got %d %s %v", a.status, a.body, a.err)
+	}
+}
+
 func TestMisdirected(t *testing.T) {
 	r := start(t, `
 apis:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func (c *call) fail(f *failure) {
 		refusal = *f.refusal
 	}
 	refusal.Rule = c.Service.rule
-	if c.cut && c.r.ProtoMajor == 1 {
+	if c.cut {
 		refusal.Header = http.Header{"Connection": {"close"}} // the body's rest is not to be read as a request
 	}
 	if !exchange.Refuse(c.w, c.r, refusal) {
@@ -131,6 +132,9 @@ func (c *call) connectFailure(err error) *failure {
 	case kind == dial.Forbidden:
 		f.reason = "rule"
 		return f
+	case kind == dial.Exhausted:
+		f.status, f.reason = http.StatusServiceUnavailable, "exhausted"
+		return f
 	case kind == dial.Timeout, errors.Is(err, context.DeadlineExceeded):
 		f.status, f.reason = http.StatusGatewayTimeout, "connect-timeout"
 	case errors.Is(err, target.ErrTLS):
@@ -175,6 +179,8 @@ func (c *call) answerFailure(err error) *failure {
 		f.status, f.reason = http.StatusGatewayTimeout, "idle-timeout"
 	case errors.Is(err, wire.ErrBad):
 		f.reason = "bad-answer"
+	case isAlert(err):
+		f.reason = "tls"
 	case hungUp(err) && !c.in.Received():
 		f.detail = "the connection was closed without an answer"
 		f.stale = c.x.Upstream.Reused && idempotent(c.r.Method)
@@ -182,6 +188,13 @@ func (c *call) answerFailure(err error) *failure {
 		f.detail = "the connection was closed within the answer's head"
 	}
 	return f
+}
+
+// isAlert reports whether err is one of TLS after the handshake: from TLS 1.3 on
+// a service refuses a client's certificate only then.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
 // hungUp reports whether err says that the other side closed the connection.

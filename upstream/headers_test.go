@@ -167,11 +167,19 @@ func TestNoInjection(t *testing.T) {
 
 func TestAnswerFields(t *testing.T) {
 	address, _ := recorded(t, "HTTP/1.1 201 Made\r\nX-Own: 1\r\nx-own: 2\r\nSet-Cookie: a=b\r\nConnection: x-private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nContent-Length: 2\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\nok")
-	f := newFront(t, New(Route{Service: bind(t, service(address))}))
-	resp, body, err := get(t, f.URL+"/")
-	want := http.Header{"X-Own": {"1", "2"}, "Set-Cookie": {"a=b"}, "Content-Length": {"2"}, "Date": {"Mon, 02 Jan 2006 15:04:05 GMT"}, "Content-Type": {"text/plain; charset=utf-8"}}
-	if err != nil || resp.StatusCode != 201 || body != "ok" || !sameHeader(resp.Header, want) {
-		t.Errorf("%v %q %v", resp, body, err)
+	want := http.Header{"X-Own": {"1", "2"}, "Set-Cookie": {"a=b"}, "Content-Length": {"2"}, "Date": {"Mon, 02 Jan 2006 15:04:05 GMT"}}
+	s := bind(t, service(address))
+	for _, h2 := range []bool{false, true} {
+		f := newFront(t, New(Route{Service: s}), withTLS(h2))
+		resp, err := f.Client().Get(f.URL + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 201 || string(body) != "ok" || !sameHeader(resp.Header, want) {
+			t.Errorf("h2 %v: %v %q %v", h2, resp, body, err)
+		}
 	}
 }
 

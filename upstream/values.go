@@ -105,14 +105,15 @@ func (b *Balance) parse(text string) error {
 func (b *Balance) parseKey(text string) error {
 	b.Method = balance.Hash
 	kind, name, named := strings.Cut(text, ":")
+	usable := name != "" && !strings.ContainsAny(name, " \t\r\n\"(),/:;<=>?@[\\]{}")
 	switch {
 	case kind == "client" && !named:
 		b.Key = byClient
 	case kind == "path" && !named:
 		b.Key = byPath
-	case kind == "header" && name != "":
+	case kind == "header" && usable && !strings.EqualFold(name, "host"): // Host is no field of a request's
 		b.Key, b.Name = byHeader, http.CanonicalHeaderKey(name)
-	case kind == "cookie" && name != "":
+	case kind == "cookie" && usable:
 		b.Key, b.Name = byCookie, name
 	default:
 		return fmt.Errorf("%q is nothing to hash: write client, path, header:NAME or cookie:NAME", text)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"gatehouse/balance"
+	"gatehouse/dial"
 	"gatehouse/upstream/wire"
 )
 
@@ -125,7 +126,10 @@ type probe struct {
 
 func (p probe) run(ctx context.Context, e *Endpoint) error {
 	c, _, err := e.connect(ctx)
-	if err != nil {
+	switch {
+	case dial.KindOf(err) == dial.Exhausted:
+		return fmt.Errorf("%w: %w", balance.ErrNoVerdict, err)
+	case err != nil:
 		return Why(err)
 	}
 	defer c.Close()
