@@ -40,7 +40,7 @@ type TargetStatus struct {
 	InFlight int64  `json:"inFlight"`
 }
 
-var errDraining = errors.New("the gateway is draining")
+var errDraining = errors.New("the gateway is draining: it ends once its requests have")
 
 // Ready implements admin.Gateway.
 func (c control) Ready() error {

@@ -47,6 +47,16 @@ func boot(t *testing.T, text string) *booted {
 	return b
 }
 
+// end ends a gateway that Run was not called for.
+func end(t *testing.T, g *Gateway) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // serve makes h the chain of every route.
 func (b *booted) serve(h http.HandlerFunc) {
 	snap := b.current.Load()

@@ -159,13 +159,11 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 	return settings, err
 }
 
-// admitAdmin makes the settings hold at the admin listener, and keeps every
-// target from reaching it.
+// admitAdmin keeps every target from reaching the admin listener, and makes the
+// settings hold there.
 func (k *keepers) admitAdmin(settings admin.Settings) {
 	var own []netip.AddrPort
-	k.admin.Each(func(_ string, l *admin.Listener) {
-		l.Use(settings)
-		own = append(own, l.Addr())
-	})
+	k.admin.Each(func(_ string, l *admin.Listener) { own = append(own, l.Addr()) })
 	k.dialer.SetOwn(own)
+	k.admin.Each(func(_ string, l *admin.Listener) { l.Serve(settings) })
 }

@@ -38,7 +38,20 @@ func (g *Gateway) install(cfg *Config) error {
 	g.current.Store(snap)
 	l.commit()
 	g.keepers.admitAdmin(settings)
+	g.adopt(cfg)
 	return nil
+}
+
+// adopt makes hold what is in no chain and with no keeper, and says what should
+// not stay.
+func (g *Gateway) adopt(cfg *Config) {
+	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
+	if g.options.Level != nil {
+		g.options.Level.Set(cfg.Log.SlogLevel())
+	}
+	for _, w := range cfg.Warnings() {
+		g.log.Warn(w)
+	}
 }
 
 func (g *Gateway) generation() uint64 {
@@ -49,9 +62,7 @@ func (g *Gateway) generation() uint64 {
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now(), Warn: func(at config.Pos, message string) {
-		g.log.Warn(message, "at", at.String())
-	}}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()} // Load has asked for warnings
 	if snap := g.current.Load(); snap != nil {
 		c.Last = snap.policies
 	}
@@ -114,10 +125,15 @@ func (e *endpoint) pick(all map[string]map[string]*auth.Authorizer) []*auth.Auth
 
 // Reload loads the configuration anew and makes it the one in force. Reloads
 // are serialised; requests go on meanwhile, each by the configuration that it
-// began with. On an error nothing has changed.
+// began with. On an error nothing has changed; once the drain has begun there is
+// nothing else.
 func (g *Gateway) Reload(ctx context.Context) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
+	if g.draining.Load() {
+		g.log.Warn("not reloaded", "error", errDraining)
+		return errDraining
+	}
 	err := g.reload()
 	g.keepers.observe.Reloaded(g.generation(), err)
 	if err != nil {

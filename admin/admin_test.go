@@ -98,6 +98,7 @@ func listen(t *testing.T, c Config, g Gateway) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Serve(s)
 	t.Cleanup(func() { _ = l.Close(context.Background()) })
 	return l
 }
@@ -264,7 +265,7 @@ func TestTLSAndToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Use(s)
+	l.Serve(s)
 	if answer, _ := ask(t, l, client, "https", question{path: "/healthz", header: bearer("Bearer " + token)}); answer.StatusCode != 401 {
 		t.Errorf("the old token still holds: %d", answer.StatusCode)
 	}
@@ -281,9 +282,62 @@ func TestListenerEnds(t *testing.T) {
 		t.Error(err)
 	}
 	taken := listen(t, Config{}, &fake{})
-	if _, err := Listen(taken.Addr().String(), Settings{&guard{}}, &fake{}, metrics(), quiet()); err == nil {
-		t.Error("a taken port was taken again")
+	_, err := Listen(taken.Addr().String(), Settings{&guard{}}, &fake{}, metrics(), quiet())
+	if err == nil || !strings.Contains(err.Error(), "another gateway") {
+		t.Errorf("a taken port: %v", err)
 	}
+}
+
+// A listener that is bound and not served yet, since the reload may still fail,
+// answers nobody.
+func TestUnserved(t *testing.T) {
+	s, _ := Config{}.Settings()
+	ask := func(end func(*Listener)) string {
+		l, err := Listen("127.0.0.1:0", s, &fake{}, metrics(), quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		end(l)
+		answer := make([]byte, 12)
+		n, _ := io.ReadFull(conn, answer)
+		if err := l.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		return string(answer[:n])
+	}
+	if got := ask(func(l *Listener) { l.Retire() }); got != "" {
+		t.Errorf("aborted: %q", got)
+	}
+	if got := ask(func(l *Listener) { l.Serve(s) }); got != "HTTP/1.1 200" {
+		t.Errorf("committed: %q", got)
+	}
+}
+
+// The check of the configuration cannot know where a name leads.
+func TestReachable(t *testing.T) {
+	s, _ := Config{}.Settings()
+	if l, err := Listen("0.0.0.0:0", s, &fake{}, metrics(), quiet()); err == nil || !strings.Contains(err.Error(), "tls and token") {
+		_ = l.Close(context.Background())
+		t.Errorf("reachable by all without a credential: %v", err)
+	}
+	cert, key, _ := certificate(t)
+	s, err := Config{
+		TLS: &TLS{Cert: config.File{Content: cert}, Key: config.File{Content: key}}, Token: config.NewSecret("0123456789abcdef01234567"),
+	}.Settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen("0.0.0.0:0", s, &fake{}, metrics(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close(context.Background())
 }
 
 // Silent connections do not keep others out for long, and are bounded.
