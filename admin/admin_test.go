@@ -42,9 +42,11 @@ func (f *fake) Ready() error { return f.ready }
 func (f *fake) Status() any {
 	return map[string]any{"generation": 3, "odd": "\u009b\u202e\x7f\U000f0000"}
 }
-func (f *fake) Routes() any                       { return []string{"GET /orders/{id}"} }
-func (f *fake) Recent(n int) any                  { return n }
-func (f *fake) Plan(context.Context) (any, error) { return "nothing", f.broken }
+func (f *fake) Routes() any      { return []string{"GET /orders/{id}"} }
+func (f *fake) Recent(n int) any { return n }
+func (f *fake) Plan(_ context.Context, file string) (any, error) {
+	return "nothing of " + file, f.broken
+}
 func (f *fake) Reload(context.Context) (any, error) {
 	f.reloads.Add(1)
 	return "done", f.broken

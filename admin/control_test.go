@@ -52,7 +52,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("recent: %d %v", n, err)
 	}
 	var text string
-	if err := c.Plan(ctx, &text); err != nil || text != "nothing" {
+	if err := c.Plan(ctx, "/a b&c.yaml", &text); err != nil || text != "nothing of /a b&c.yaml" {
 		t.Errorf("plan: %q %v", text, err)
 	}
 	if err := c.Reload(ctx, &text); err != nil || text != "done" || g.reloads.Load() != 1 {

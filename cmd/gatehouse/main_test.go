@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, port)
 			}
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
+			e.Setenv("CSI", "\u009b") // begins a sequence that terminals obey
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -49,6 +50,15 @@ func TestScripts(t *testing.T) {
 			"await":  await,
 		},
 	})
+}
+
+// TestEveryCommandExplainsItself with an example.
+func TestEveryCommandExplainsItself(t *testing.T) {
+	for _, cmd := range append(newRoot().Commands(), newRoot()) {
+		if cmd.Short == "" || cmd.Example == "" || cmd.Args == nil && cmd.HasParent() {
+			t.Errorf("%s: no description, no example, or any arguments", cmd.CommandPath())
+		}
+	}
 }
 
 func freePort() (string, error) {
