@@ -310,7 +310,7 @@ func TestCloseDoesNotHang(t *testing.T) {
 		f.Append([]byte("line\n"))
 		start := time.Now()
 		f.Close()
-		if waited := time.Since(start); waited != closePatience {
+		if waited := time.Since(start); waited != patience {
 			t.Errorf("waited for %v", waited)
 		}
 		close(d.gate)
@@ -319,6 +319,41 @@ func TestCloseDoesNotHang(t *testing.T) {
 			t.Errorf("%q", d.text())
 		}
 	})
+}
+
+// Whoever asks for the path to be opened anew does not wait for ever either.
+func TestReopenDoesNotHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{room: -1, gate: make(chan struct{})}
+		f, _ := Open(Stdout, d, quiet())
+		f.Append([]byte("line\n"))
+		for range 2 { // while lines gather, and while the write hangs
+			if err := f.Reopen(); err == nil || !strings.Contains(err.Error(), "hangs") {
+				t.Errorf("%v", err)
+			}
+		}
+		close(d.gate)
+		if err := f.Reopen(); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+	})
+}
+
+// A line that another process was cut off in stays alone.
+func TestEndsCutLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	for _, before := range []string{"", "whole\n", "who"} {
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, path)
+		f.Append([]byte("next\n"))
+		f.Close()
+		if got := content(t, path); got != strings.TrimSuffix(before, "\n")+strings.Repeat("\n", min(1, len(before)))+"next\n" {
+			t.Errorf("after %q: %q", before, got)
+		}
+	}
 }
 
 func TestLostAtTheEnd(t *testing.T) {

@@ -58,6 +58,23 @@ func (s *sink) open() error {
 	return nil
 }
 
+// endLine ends the line that a process was cut off in, by a full disk or the
+// machine's end, so that the next one does not hang on to it.
+func (s *sink) endLine() {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return // what may be written need not be readable
+	}
+	defer file.Close()
+	last := []byte{'\n'}
+	if size := s.info.Size(); size > 0 && s.info.Mode().IsRegular() {
+		_, _ = file.ReadAt(last, size-1)
+	}
+	if last[0] != '\n' {
+		_, _ = s.file.WriteString("\n")
+	}
+}
+
 // writable reports whether what stands at the path can be appended to without
 // waiting for a reader.
 func writable(m os.FileMode) bool { return m.IsRegular() || m&os.ModeCharDevice != 0 }
