@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Logger  *slog.Logger
 	Level   *slog.LevelVar // of the Logger, set to log.level; may be nil
-	Stdout  io.Writer // where an access log on stdout goes
+	Stdout  io.Writer      // where an access log on stdout goes
 	Version string
 	// Load reads the configuration anew, for reloads. Nil where there is
 	// nothing to load from: reloads then fail.

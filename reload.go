@@ -3,9 +3,10 @@ package gatehouse
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
-	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/edge"
@@ -22,16 +23,16 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	l := g.keepers.begin()
+	defer l.abort() // does nothing once the leases are committed
 	snap, err := d.bind(l, policies)
-	if err == nil {
-		err = l.listeners.Bind(policies)
-	}
-	var settings admin.Settings
-	if err == nil {
-		settings, err = l.listenAdmin(cfg.Admin, g)
-	}
 	if err != nil {
-		l.abort()
+		return err
+	}
+	if err := l.listeners.Bind(policies); err != nil {
+		return err
+	}
+	settings, err := l.listenAdmin(cfg.Admin, g)
+	if err != nil {
 		return err
 	}
 	snap.generation = g.generation() + 1
@@ -144,7 +145,15 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	return nil
 }
 
-func (g *Gateway) reload() error {
+// reload contains what panics: a mistake in compiling must not take with it what
+// serves.
+func (g *Gateway) reload() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.log.Error("a reload panicked", slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("a mistake of the gateway's own: %v", cause)
+		}
+	}()
 	cfg, err := g.options.Load()
 	if cfg != nil {
 		defer g.watched.Store(cfg.sources)

@@ -2,6 +2,7 @@ package gatehouse
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -48,4 +49,29 @@ func TestReloadAdopts(t *testing.T) {
 		t.Errorf("after a reload that failed limits.buffers is %d", got)
 	}
 	end(t, g)
+}
+
+// A reload that panics, whatever it had prepared, ends as one that fails.
+func TestReloadPanics(t *testing.T) {
+	b := boot(t, `
+listen: [{address: "127.0.0.1:0"}]
+admin: {address: off}
+apis: {a: {authorize: none, routes: [{match: GET /x, target: mock}]}}
+`)
+	now := b.current.Load()
+	b.options.Load = func() (*Config, error) {
+		cfg := *now.config
+		cfg.Services = nil
+		cfg.APIs = map[string]*API{"a": nil}
+		return &cfg, nil
+	}
+	for range 2 { // a second one finds no lock held
+		if err := b.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "nil pointer") {
+			t.Errorf("got %v", err)
+		}
+	}
+	b.options.Load = func() (*Config, error) { return nil, errors.New("no") }
+	if err := b.Reload(t.Context()); err == nil || b.current.Load() != now {
+		t.Errorf("got %v, or another snapshot", err)
+	}
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -318,6 +319,27 @@ func TestUnserved(t *testing.T) {
 	}
 	if got := ask(func(l *Listener) { l.Serve(s) }); got != "HTTP/1.1 200" {
 		t.Errorf("committed: %q", got)
+	}
+}
+
+// What panics is said aloud, and ends its own connection alone.
+func TestPanic(t *testing.T) {
+	var said bytes.Buffer
+	s, _ := Config{}.Settings()
+	l, err := Listen("127.0.0.1:0", s, &fake{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("metrics") }), slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Serve(s)
+	if _, err := plainClient().Get("http://" + l.Addr().String() + "/metrics"); err == nil {
+		t.Error("answered")
+	}
+	if answer, body := ask(t, l, plainClient(), "http", question{path: "/healthz"}); answer.StatusCode != 200 {
+		t.Errorf("then: %d %s", answer.StatusCode, body)
+	}
+	_ = l.Close(context.Background())
+	if !strings.Contains(said.String(), "panicked") {
+		t.Errorf("it says %q", &said)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -81,7 +82,7 @@ func (l *Listener) Serve(s Settings) {
 // newServer returns a server for few, small and quick questions.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           contained{h, log},
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      2 * time.Minute,
@@ -89,6 +90,23 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// contained logs what panics, where net/http would log it at the level of what
+// strangers do wrong, and hangs up.
+type contained struct {
+	inner http.Handler
+	log   *slog.Logger
+}
+
+func (c contained) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log.Error("a question to the gateway panicked", slog.String("path", r.URL.Path), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	c.inner.ServeHTTP(w, r)
 }
 
 // Addr returns the address that is listened on, for the dialer to deny.
