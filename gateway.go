@@ -91,11 +91,23 @@ func (g *Gateway) Run(ctx context.Context) error {
 	case err != nil:
 		g.log.Warn("requests were cut off before the end of limits.shutdown: the gateway was told to hurry")
 	}
+	g.awaitRecords()
 	g.close(drain)
 	if err != nil {
 		return fmt.Errorf("requests were cut off: %w", err)
 	}
 	return nil
+}
+
+// lastWords is how long requests that were cut off have to be logged.
+const lastWords = 2 * time.Second
+
+// awaitRecords waits for the lines of requests whose connections are gone: they
+// are still on their way out.
+func (g *Gateway) awaitRecords() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	g.keepers.observe.Await(ctx)
 }
 
 // Hurry ends the drain, under way or to come, without waiting for requests any

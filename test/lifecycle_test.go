@@ -1,12 +1,15 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +62,7 @@ func startStopping(t *testing.T, text string) *stopping {
 
 const plainListener = `listen: [{address: "127.0.0.1:0"}]` + "\n"
 
-// TestDrain: what was accepted is answered, nothing new is accepted, by a reload
+// TestDrainIsClosed: what was accepted is answered, nothing new is accepted, by a reload
 // neither, and the control socket says that the gateway is not ready.
 func TestDrainIsClosed(t *testing.T) {
 	s := startStopping(t, plainListener+"limits: {shutdown: 200ms}\n"+strings.Replace(slowConfig, "10s", "1s", 1))
@@ -69,11 +72,11 @@ func TestDrainIsClosed(t *testing.T) {
 	if err := <-s.ended; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Run: %v", err)
 	}
+	if lines, _ := os.ReadFile(filepath.Join(s.dir, "access.log")); !bytes.Contains(lines, []byte(`"aborted":true`)) {
+		t.Errorf("Run returned before the request was logged: %q", lines)
+	}
 	if a := <-s.answered; a.err == nil {
 		t.Errorf("after the end of limits.shutdown: %d", a.status)
-	}
-	if line := s.lines(1)[0]; !strings.Contains(line, `"aborted":true`) {
-		t.Error(line)
 	}
 	if !strings.Contains(s.log.String(), "limits.shutdown") {
 		t.Errorf("the log says %s", s.log)
