@@ -159,6 +159,33 @@ func TestReloadFailsAtEachStep(t *testing.T) {
 	}
 }
 
+// TestReloadsLeaveNothing: a hundred reloads between two configurations that have
+// no listener, log, service, authorizer or route in common leave nothing behind.
+func TestReloadsLeaveNothing(t *testing.T) {
+	backend := newBackend(t, "a").Listener.Addr().String()
+	fill := strings.NewReplacer("BACKEND", backend, "ADMIN", freePort(t)).Replace
+	before, after := fill(reloadBefore), strings.Replace(fill(reloadAfter), `{address: "127.0.0.1:0", tls`, `{address: "127.0.0.1:0000", tls`, 1)
+	r := start(t, before, nil)
+	least := runtime.NumGoroutine()
+	flip := func(times int) (goroutines, descriptors int, heap uint64) {
+		for i := range times {
+			r.write("gatehouse.yaml", []byte([...]string{after, before}[i%2]))
+			if err := r.Reload(t.Context()); err != nil {
+				t.Fatalf("reload %d: %v", i, err)
+			}
+		}
+		settled(least) // what is retired takes a moment to end
+		return footprint(t)
+	}
+	goroutines, descriptors, heap := flip(20)
+	least = goroutines
+	goroutines2, descriptors2, heap2 := flip(100)
+	t.Logf("goroutines %d -> %d, descriptors %d -> %d, heap %d -> %d KiB", goroutines, goroutines2, descriptors, descriptors2, heap>>10, heap2>>10)
+	if goroutines2 > goroutines+3 || descriptors2 > descriptors+3 || heap2 > heap+4<<20 {
+		t.Errorf("goroutines %d -> %d, descriptors %d -> %d, heap %d -> %d", goroutines, goroutines2, descriptors, descriptors2, heap, heap2)
+	}
+}
+
 // settled counts goroutines and descriptors, once there are no more than so many
 // goroutines or some time has passed.
 func settled(most int) (goroutines, descriptors int) {
