@@ -133,17 +133,18 @@ func (v *visit) print() {
 }
 
 // contain answers 500 where nothing was answered yet, and reports whether it
-// could: what panicked may do so again when it sees this answer.
-func (v *visit) contain() (answered bool) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			v.logPanic(cause)
-			answered = false
-		}
-	}()
+// could. A hook may panic on the way: the record of the request is ended all
+// the same.
+func (v *visit) contain() (contained bool) {
 	if v.x.Writer.Begun() {
 		return false
 	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			v.logPanic(cause)
+			contained = false
+		}
+	}()
 	v.refuse(exchange.Refusal{Status: http.StatusInternalServerError, Rule: panicRule, Reason: "panic"})
 	v.x.Finish()
 	return true

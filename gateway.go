@@ -65,8 +65,16 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	}
 	g.watched.Store(cfg.sources)
 	g.keepers.observe.Reloaded(g.generation(), nil)
+	g.warn(cfg)
 	g.socket.Serve(control{g}, g.keepers.observe.Metrics())
 	return g, nil
+}
+
+// warn says of a configuration that came into force what should not stay.
+func (g *Gateway) warn(cfg *Config) {
+	for _, w := range cfg.Warnings() {
+		g.log.Warn(w)
+	}
 }
 
 // Run serves until ctx ends, then drains: no new connections and no reloads;

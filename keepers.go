@@ -150,20 +150,26 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 	if !wanted {
 		return settings, nil
 	}
-	_, err = l.admin.Get(address, func() (*admin.Listener, error) {
+	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
 		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
-		err = fmt.Errorf("%s: %w", c.Of("address"), err)
+		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)
 	}
-	return settings, err
+	g.keepers.denyAdmin(listener.Addr())
+	return settings, nil
 }
 
-// admitAdmin keeps every target from reaching the admin listener, and makes the
-// settings hold there.
+// admitAdmin makes the settings hold at the admin listener.
 func (k *keepers) admitAdmin(settings admin.Settings) {
-	var own []netip.AddrPort
+	k.admin.Each(func(_ string, l *admin.Listener) { l.Serve(settings) })
+}
+
+// denyAdmin keeps every target from reaching the admin listener, and one that
+// is about to become it: a connection that was opened in between would stay in
+// its pool.
+func (k *keepers) denyAdmin(next ...netip.AddrPort) {
+	own := next
 	k.admin.Each(func(_ string, l *admin.Listener) { own = append(own, l.Addr()) })
 	k.dialer.SetOwn(own)
-	k.admin.Each(func(_ string, l *admin.Listener) { l.Serve(settings) })
 }

@@ -23,6 +23,7 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	l := g.keepers.begin()
+	defer g.keepers.denyAdmin()
 	defer l.abort() // does nothing once the leases are committed
 	snap, err := d.bind(l, policies)
 	if err != nil {
@@ -43,15 +44,11 @@ func (g *Gateway) install(cfg *Config) error {
 	return nil
 }
 
-// adopt makes hold what is in no chain and with no keeper, and says what should
-// not stay.
+// adopt makes hold what is in no chain and in no lease.
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
-	}
-	for _, w := range cfg.Warnings() {
-		g.log.Warn(w)
 	}
 }
 
@@ -63,7 +60,8 @@ func (g *Gateway) generation() uint64 {
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()} // Load has asked for warnings
+	// What there is to warn of was noted when cfg was loaded.
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()}
 	if snap := g.current.Load(); snap != nil {
 		c.Last = snap.policies
 	}
@@ -142,6 +140,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		return err
 	}
 	g.log.Info("reloaded", "generation", g.generation())
+	g.warn(g.current.Load().config)
 	return nil
 }
 
