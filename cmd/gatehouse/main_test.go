@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,46 +99,4 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never says %s", args[0], args[1])
-}
-
-// TestNobodyReadsTheLog: where standard output leads nowhere any more, requests
-// are served as ever.
-func TestNobodyReadsTheLog(t *testing.T) {
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "gatehouse.yaml")
-	text := "listen: [{address: \"127.0.0.1:" + port + "\"}]\nadmin: {address: off}\napis: {a: {authorize: none, routes: [{match: GET /ping, target: mock}]}}\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = read.Close()
-	var said bytes.Buffer
-	cmd := exec.Command("gatehouse", "run", "-c", file)
-	cmd.Stdout, cmd.Stderr = write, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = write.Close()
-	served := 0
-	for deadline := time.Now().Add(20 * time.Second); served < 8 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if resp, err := http.Get("http://127.0.0.1:" + port + "/ping"); err == nil {
-			_ = resp.Body.Close()
-			served++
-		} else if served > 0 {
-			break
-		}
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil || served < 8 {
-		t.Errorf("it ended with %v after %d requests, and said %s", err, served, &said)
-	}
-	if !strings.Contains(said.String(), "the access log cannot be written") {
-		t.Errorf("it said %s", &said)
-	}
 }
