@@ -189,6 +189,7 @@ func (f *File) run() {
 		case <-f.stop:
 		}
 		spare = f.flush(spare)
+		f.sink.count(f.dropped.Load())
 		if answer != nil {
 			answer <- f.sink.reopen()
 		}

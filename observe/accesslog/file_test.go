@@ -287,7 +287,8 @@ func TestDiskFull(t *testing.T) {
 // counted, and at the end every line is accounted for.
 func TestDrops(t *testing.T) {
 	d := &device{room: -1, gate: make(chan struct{})}
-	f, _ := Open(Stdout, d, quiet())
+	var logged bytes.Buffer
+	f, _ := Open(Stdout, d, slog.New(slog.NewTextHandler(&logged, nil)))
 	line := append(bytes.Repeat([]byte("x"), 999), '\n')
 	n := 3 * maxBuffer / len(line)
 	for range n {
@@ -299,6 +300,9 @@ func TestDrops(t *testing.T) {
 	written := uint64(strings.Count(d.text(), "\n"))
 	if c.Dropped == 0 || written+c.Dropped != uint64(n) || written != c.Appended {
 		t.Errorf("%d appended, %d written, %+v", n, written, c)
+	}
+	if strings.Count(logged.String(), "are dropped") != 1 {
+		t.Errorf("it says %q", &logged)
 	}
 }
 
@@ -358,13 +362,17 @@ func TestEndsCutLine(t *testing.T) {
 
 func TestLostAtTheEnd(t *testing.T) {
 	d := &device{room: 0}
-	f, _ := Open(Stdout, d, quiet())
+	var logged bytes.Buffer
+	f, _ := Open(Stdout, d, slog.New(slog.NewTextHandler(&logged, nil)))
 	for range 5 {
 		f.Append([]byte("line\n"))
 	}
 	f.Close()
 	if c := f.Counts(); c.Dropped != 5 {
 		t.Errorf("%+v", c)
+	}
+	if !strings.Contains(logged.String(), "lines=5") {
+		t.Errorf("it says %q", &logged)
 	}
 }
 
