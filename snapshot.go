@@ -23,23 +23,23 @@ type Snapshot struct {
 	owners     map[string]string // host -> API
 }
 
-// lookup finds what serves a request. A CORS preflight without a route of its
-// own is led to the route that it asks for, whose chain answers it; a route
-// without CORS does not take it.
+// lookup finds what serves a request. A CORS preflight is led to the route that
+// it asks for, whose chain answers it: another route at the same path that takes
+// OPTIONS may be for other pages.
 func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*endpoint] {
-	found := s.table.Lookup(route.Of(x, r), x.Params)
-	if found.Outcome == route.Found {
-		return found
-	}
 	preflight, ok := route.PreflightOf(x, r)
 	if !ok {
-		return found
+		return s.table.Lookup(route.Of(x, r), x.Params)
 	}
 	asked := s.table.Lookup(preflight, x.Params)
-	if asked.Outcome != route.Found || asked.Value.policies.CORS == nil {
-		return found
+	if asked.Outcome == route.Found && asked.Value.policies.CORS != nil {
+		return asked
 	}
-	return asked
+	found := s.table.Lookup(route.Of(x, r), x.Params)
+	if asked.Outcome == route.Found && found.Outcome == route.Found && found.Value.policies.CORS != nil {
+		return route.Result[*endpoint]{Outcome: route.NoMethod, Value: asked.Value.fallback, Allow: asked.Value.methods, Params: x.Params}
+	}
+	return found
 }
 
 // misdirected reports a request on a TLS connection that was made for another

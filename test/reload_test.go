@@ -126,6 +126,7 @@ func TestReloadFailsAtEachStep(t *testing.T) {
 		{"read", "health:", "tls: {ca: key.pem}, health:", "key.pem: holds no certificate"},
 		{"check", "service:b", "service:c", `unknown service "c"`},
 		{"data", "log:", "data: ./elsewhere\nlog:", "only by a restart"},
+		{"size", "limits: {shut", "limits: {principals: 2048, shut", "gatehouse.yaml:5:1: limits.principals goes from 1048576 to 2048 only by a restart"},
 		{"compile the edge", "certificates: internal", "certificates: [{cert: cert.pem, key: key.pem}]", "gatehouse.yaml:2"},
 		{"prepare the log", "./other.log", "./data", "open the access log"},
 		{"prepare the log", "./other.log", "./cert.pem/x.log", "gatehouse.yaml:4"},

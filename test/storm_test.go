@@ -215,7 +215,7 @@ services:
 	if err := r.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	token := "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA"
+	token := "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4Iiwic3ViIjoiYSJ9.AAAA" // of the issuer x
 	closed := sendHTTP1(t, r, message{method: "GET", target: "/closed", host: "localhost", header: [][2]string{{"Authorization", "Bearer " + token}}})
 	open := sendHTTP1(t, r, message{method: "GET", target: "/open", host: "localhost"})
 	if closed.status != 503 || open.status != 200 {
