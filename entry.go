@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"gatehouse/edge"
 	"gatehouse/exchange"
@@ -54,11 +55,11 @@ func (v *visit) serve() {
 	}
 	edge.Clean(x, r)
 	v.seen = v.snap.observer.Begin(x, r)
+	err := x.Path.Parse(edge.Target(r))
 	if !fine {
-		v.refuse(exchange.Refusal{Status: fault.Status, Rule: formRule, Reason: fault.Reason, Detail: fault.Detail})
+		v.refuseForm(fault)
 		return
 	}
-	err := x.Path.Parse(edge.Target(r))
 	if edge.Redirects(r) && v.snap.table.Serves(x.Host) {
 		edge.Redirect(x, &x.Writer, r)
 		return
@@ -68,6 +69,15 @@ func (v *visit) serve() {
 		return
 	}
 	v.route()
+}
+
+// refuseForm refuses what has no form to serve. A target that is no path, such as
+// a URL with a password, is not logged.
+func (v *visit) refuseForm(fault edge.Fault) {
+	if p := &v.x.Path; !strings.HasPrefix(p.Raw, "/") {
+		p.Raw, p.Query = "", ""
+	}
+	v.refuse(exchange.Refusal{Status: fault.Status, Rule: formRule, Reason: fault.Reason, Detail: fault.Detail})
 }
 
 // tellID names the request in every answer, so that whoever got it can ask for
@@ -105,20 +115,22 @@ func (v *visit) refuse(f exchange.Refusal) { exchange.Refuse(&v.x.Writer, v.r, f
 // alone: refused where nothing was sent, cut off where something was.
 func (v *visit) end() {
 	cause := recover()
+	defer v.print() // also where a filter panics once more when it is told to give up
 	if cause != nil && cause != http.ErrAbortHandler {
 		v.logPanic(cause)
 		if v.contain() {
-			cause = nil
+			return
 		}
 	}
 	if cause != nil {
 		v.x.Abort()
-	}
-	v.snap.observer.Done(v.x, v.seen)
-	v.x.Release()
-	if cause != nil {
 		panic(http.ErrAbortHandler) // the engine closes the connection
 	}
+}
+
+func (v *visit) print() {
+	v.snap.observer.Done(v.x, v.seen)
+	v.x.Release()
 }
 
 // contain answers 500 where nothing was answered yet, and reports whether it

@@ -172,8 +172,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 
 // admitAdmin makes the settings hold at the admin listener.
 func (k *keepers) admitAdmin(settings admin.Settings) {
-	k.admin.Each(func(_ string, l *admin.Listener) { l.Use(settings) })
-	k.denyAdmin()
+	k.admin.Each(func(_ string, l *admin.Listener) { l.Serve(settings) })
 }
 
 // denyAdmin keeps every target from reaching the admin listener, and one that

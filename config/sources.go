@@ -123,6 +123,23 @@ func (s *Sources) Changed() bool {
 	return changed
 }
 
+// Quiet reports whether nobody has written to any of the files within the last
+// d: what is being written is better read once it is whole.
+func (s *Sources) Quiet(d time.Duration) bool {
+	paths := s.glob()
+	for i := range s.Files {
+		paths = append(paths, s.Files[i].Path)
+	}
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		info, err := os.Stat(path)
+		if err != nil {
+			return false
+		}
+		age := time.Since(info.ModTime())
+		return 0 <= age && age < d // a time to come says nothing
+	})
+}
+
 // glob returns what the includes match now.
 func (s *Sources) glob() []string {
 	var paths []string

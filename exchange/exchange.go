@@ -164,8 +164,8 @@ func (x *Exchange) Finish() {
 // filters are told to give up what they hold.
 func (x *Exchange) Abort() {
 	x.Aborted = true
+	defer x.end() // also where a filter panics
 	x.Writer.abort()
-	x.end()
 }
 
 func (x *Exchange) end() {

@@ -194,32 +194,6 @@ func footprint(t *testing.T) (goroutines, descriptors int, heap uint64) {
 	return runtime.NumGoroutine(), len(fds), m.HeapAlloc
 }
 
-// TestReloadThatFails changes nothing and says why.
-func TestReloadThatFails(t *testing.T) {
-	backend := newBackend(t, "a").Listener.Addr().String()
-	good := stormConfig(backend, "one")
-	r := start(t, good, nil)
-	taken := newBackend(t, "taken").Listener.Addr().String()
-	for _, tc := range []struct{ name, config, says string }{
-		{"syntax error", "apis: [", "gatehouse.yaml:"},
-		{"unknown key", good + "servces: {}\n", `did you mean "services"?`},
-		{"missing file", good + "  b: {targets: [\"127.0.0.1:1\"], tls: {ca: missing.pem}}\n", "missing.pem"},
-		{"taken port", "listen: [{address: \"127.0.0.1:0\", tls: {certificates: internal}}, {address: \"" + taken + "\"}]\n" + good, "cannot listen on " + taken},
-		{"another number of principals", "limits: {principals: 2048, shutdown: 5s}\n" + good, ":1: limits.principals goes from 1048576 to 2048 only by a restart"},
-		{"unknown service", strings.ReplaceAll(good, "service:a", "service:b"), `unknown service "b"`},
-	} {
-		r.configure(tc.config)
-		err := r.Reload(t.Context())
-		if err == nil || !strings.Contains(err.Error(), tc.says) {
-			t.Errorf("%s: got %v, want it to say %q", tc.name, err, tc.says)
-		}
-		a := sendHTTP1(t, r, message{method: "GET", target: "/x", host: "localhost"})
-		if a.status != 200 || !strings.Contains(a.body, `"X-Conf":["one"]`) {
-			t.Errorf("%s: then the gateway answers %d %s %v", tc.name, a.status, a.body, a.err)
-		}
-	}
-}
-
 // TestUnreachableKeys: an issuer whose keys cannot be had fails its own routes
 // alone, and no reload.
 func TestUnreachableKeys(t *testing.T) {

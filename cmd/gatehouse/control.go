@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,18 +50,22 @@ func newPlan(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:     "plan",
 		Short:   "Show by route what a reload would change",
-		Example: "  gatehouse plan -c shop/gatehouse.yaml && gatehouse reload -c shop/gatehouse.yaml",
+		Long:    "Show by route what would change if the running gateway had this configuration, which\nit reads itself, with its own environment. Since the gateway's own file is in force\na moment after it was saved, say with -c another one beside it, with the same data\nfolder.",
+		Example: "  gatehouse plan -c next.yaml && mv next.yaml gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gatehouse.Load(f.config)
+			c, err := f.client()
 			if err != nil {
-				return f.problems(cmd, err)
+				return err
 			}
-			var before []gatehouse.RouteInfo
-			if err := admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &before); err != nil {
+			file, err := filepath.Abs(f.config)
+			if err != nil {
 				return found(err)
 			}
-			changes := gatehouse.Plan(before, cfg.Routes())
+			changes := []gatehouse.Change{}
+			if err := c.Plan(cmd.Context(), file, &changes); err != nil {
+				return f.refused(cmd, err)
+			}
 			return f.print(cmd, changes, func() { printChanges(cmd.OutOrStdout(), "planned", changes) })
 		},
 	}
@@ -121,12 +126,18 @@ func newExplain(f *flags) *cobra.Command {
 	}
 }
 
+// recent prints the last requests. As JSON they are printed as the gateway sent
+// them: it has escaped what a terminal might obey.
 func (f *flags) recent(cmd *cobra.Command, c *admin.Client) error {
-	var entries []*recent.Entry
-	if err := c.Recent(cmd.Context(), 20, &entries); err != nil {
+	var raw json.RawMessage
+	if err := c.Recent(cmd.Context(), 20, &raw); err != nil {
 		return found(err)
 	}
-	return f.print(cmd, entries, func() { _ = recent.WriteList(cmd.OutOrStdout(), entries) })
+	var entries []*recent.Entry
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return found(err)
+	}
+	return f.print(cmd, raw, func() { _ = recent.WriteList(cmd.OutOrStdout(), entries) })
 }
 
 func newRoutes(f *flags) *cobra.Command {
@@ -136,21 +147,31 @@ func newRoutes(f *flags) *cobra.Command {
 		Example: "  gatehouse routes -c shop/gatehouse.yaml -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gatehouse.Load(f.config)
+			routes, err := f.routes(cmd)
 			if err != nil {
-				return f.problems(cmd, err)
-			}
-			var routes []gatehouse.RouteInfo
-			var notRunning *admin.NotRunning
-			err = admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &routes)
-			if errors.As(err, &notRunning) {
-				routes = cfg.Routes()
-			} else if err != nil {
-				return found(err)
+				return err
 			}
 			return f.print(cmd, routes, func() { printRoutes(cmd.OutOrStdout(), routes) })
 		},
 	}
+}
+
+// routes returns the table of the running gateway, whatever has become of the
+// file since, or else that of the file.
+func (f *flags) routes(cmd *cobra.Command) (routes []gatehouse.RouteInfo, err error) {
+	cfg, broken := gatehouse.Load(f.config)
+	if cfg.Data.Value == "" {
+		return nil, f.problems(cmd, broken)
+	}
+	var notRunning *admin.NotRunning
+	err = admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &routes)
+	switch {
+	case !errors.As(err, &notRunning):
+		return routes, found(err)
+	case broken != nil:
+		return nil, f.problems(cmd, broken)
+	}
+	return cfg.Routes(), nil
 }
 
 func printRoutes(w io.Writer, routes []gatehouse.RouteInfo) {
@@ -169,7 +190,7 @@ func withPrefix(r gatehouse.RouteInfo) string {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()

@@ -134,7 +134,7 @@ func TestFormats(t *testing.T) {
 		{"$context.authorizer.error|$context.authorize.error|$context.refused.filter $context.refused.reason $context.refused.rule", refusedBy("auth", "no-token", 401), `found \"this\"|-|auth no-token customers`},
 		{"$context.error.responseType $context.waf.status", refusedBy("waf", "rule", 403), "WAF_FILTERED 403"},
 		{"$context.error.responseType $context.waf.status", refusedBy("authorize", "scope", 403), "ACCESS_DENIED -"},
-		{"$context.waf.error $context.identity.apiKey costs $5 ${x}", answered(), "- - costs $5 ${x}"},
+		{"$context.waf.error $context.identity.apiKey costs $5 $", answered(), "- - costs $5 $"},
 		{"$context.status $context.httpMethod", bare(), "0 -"},
 		{`{"id":"$context.requestId", "status":$context.status, "who":$context.identity.caller, "ua":"$context.identity.userAgent", "x":$context.integration.status}`, refusedBy("auth", "x", 401),
 			`{"id":"6f1c1b52-0000-4000-8000-000000000001", "status":401, "who":null, "ua":"a\"b\u001b[31m\r\nforged", "x":null}`},
@@ -184,6 +184,9 @@ func TestCompileErrors(t *testing.T) {
 		{"$context.authorizer.principalID", "unknown variable $context.authorizer.principalID"},
 		{"$context.authorizer.claims", "unknown variable $context.authorizer.claims"},
 		{"$context.authorizer.a.b", "unknown variable $context.authorizer.a.b"},
+		{"$contxt.requestId $context.status", "unknown variable $contxt.requestId"},
+		{"${context.requestId} $context.status", "unknown variable $context.requestId"},
+		{"$context.status $remote_addr", "unknown variable $remote_addr"},
 		{"$context.status\n$context.path", "more than one line"},
 		{`{"status":$context.status`, "no JSON object"},
 		{`{"status":$context.status$context.status x}`, "no JSON object"},
@@ -196,6 +199,9 @@ func TestCompileErrors(t *testing.T) {
 		if err := errors.Join(errs...); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("Compile(%q): %v, want %q", tc.format, err, tc.want)
 		}
+	}
+	if _, errs := Compile("$context.status $ $5 $$ {$}", Options{}); len(errs) > 0 {
+		t.Errorf("dollars alone: %v", errs)
 	}
 	if _, errs := Compile("$context.a $context.b", Options{}); len(errs) != 2 {
 		t.Errorf("%d errors, want both", len(errs))

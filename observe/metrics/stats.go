@@ -57,8 +57,8 @@ type KeySetStats struct {
 // LogStats is one access log.
 type LogStats struct {
 	Log         string
-	Lines       uint64 // written
-	Dropped     uint64 // lost because the buffer was full
+	Lines       uint64 // taken
+	Dropped     uint64 // lost: not taken since the buffer was full, or never written
 	WriteErrors uint64
 }
 
