@@ -1,5 +1,3 @@
-//go:build jsonschema
-
 package config_test
 
 import (
