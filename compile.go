@@ -83,8 +83,8 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
 		}
-		scope := transform.Scope{Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
-		e.rewrite = transform.CompileRewrite(r.Rewrite, r.Of("rewrite"), scope, report)
+		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
+		e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
 		e.policies.Headers.CheckScope(scope, report)
 		d.check(a, e, report)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{

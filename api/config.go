@@ -31,10 +31,10 @@ type Stage[P any] struct {
 // Route is one item of routes.
 type Route[P any] struct {
 	config.At
-	Match    Match  `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
-	Target   Target `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
-	Rewrite  string `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match; default: the path as it came, without the stage's"`
-	Policies P      `yaml:",inline"`
+	Match    Match           `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
+	Target   Target          `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
+	Rewrite  config.Template `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match and ${stageVariables.NAME}; default: the path as it came, without the stage's"`
+	Policies P               `yaml:",inline"`
 }
 
 // Domain is a host name, or *.NAME for every name below it.

@@ -36,7 +36,7 @@ func NewErrors(r *Report, s *Sources) error {
 	if s != nil {
 		for i := range problems {
 			p := &problems[i]
-			p.Message, p.Hint = s.scrub(p.Message), s.scrub(p.Hint)
+			p.Message, p.Hint = s.scrub(p.Message, p.Pos), s.scrub(p.Hint, p.Pos)
 			s.echo(p)
 		}
 	}

@@ -35,6 +35,15 @@ type Name struct {
 
 func (n Name) String() string { return n.Value }
 
+// Template is a text in which ${NAME} stands for what its reader knows and $${
+// for ${ itself, with the place that says it. See Node.Template.
+type Template struct {
+	Text string
+	At   Pos
+}
+
+func (t Template) String() string { return t.Text }
+
 // Path is a path that Gatehouse writes to or listens on. Relative paths are
 // relative to the file that says them; the decoder makes Value absolute.
 type Path struct {

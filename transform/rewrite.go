@@ -215,7 +215,7 @@ func (c *rewriter) param(name, segment string) bool {
 	case plain != name && slices.Contains(c.scope.Params, plain):
 		return c.wrong(fmt.Errorf("{%s} is one segment: write {%s}", plain, plain))
 	case !slices.Contains(c.scope.Params, name):
-		c.report.Unknown(c.at, "path parameter", name, c.scope.Params)
+		c.report.Unknown(c.at, of("path parameter", c.scope.Route), name, c.scope.Params)
 		return false
 	}
 	c.out.parts = append(c.out.parts, piece{param: name})
