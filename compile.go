@@ -32,15 +32,21 @@ type draft struct {
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
-// to report.
+// to report. Of a configuration that could be read in part it says nothing that
+// may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
 	d := &draft{config: cfg, unknown: unknownHost(cfg), owners: make(map[string]string)}
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
+		if a.Broken("stages") && len(a.Stages) == 0 {
+			continue
+		}
 		for _, deployment := range api.Resolve(&a.Config) {
-			stages = append(stages, d.deploy(a, deployment, report))
+			if stage := d.deploy(a, deployment, report); deployment.Placed() {
+				stages = append(stages, stage)
+			}
 		}
 	}
 	d.table = route.Build(stages, report)
@@ -69,10 +75,13 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 	}
 	stage := route.Stage[*endpoint]{
 		Name: a.Name + "/" + dep.Stage, Hosts: dep.Domains, Prefix: dep.Prefix.Segments(),
-		Default: fallback, Options: base.CORS != nil, At: a.Pos,
+		Default: fallback, Options: base.CORS != nil, At: dep.At.Pos,
 	}
 	for i := range a.Routes {
 		r := &a.Routes[i]
+		if r.Broken("match") {
+			continue
+		}
 		match, err := route.ParseMatch(r.Match.Route)
 		if err != nil {
 			report.Errorf(r.Match.Pos, "%v", err)
@@ -84,9 +93,16 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
 		}
 		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
-		e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
-		e.policies.Headers.CheckScope(scope, report)
-		d.check(a, e, report)
+		if !dep.At.Broken("variables") {
+			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
+			e.policies.Headers.CheckScope(scope, report)
+		}
+		if !callersBroken(a, dep, r) {
+			authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
+		}
+		for _, destination := range e.target.Destinations {
+			d.checkDestination(destination, report)
+		}
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
 			Match: match, Headers: r.Match.Headers, Query: r.Match.Query, At: r.Pos, Value: d.add(e),
 		})
@@ -130,18 +146,17 @@ func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
 	return levels
 }
 
-// check holds a route against what it names.
-func (d *draft) check(a *API, e *endpoint, report *config.Report) {
-	authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
-	for _, destination := range e.target.Destinations {
-		d.checkDestination(destination, report)
-	}
+// callersBroken reports whether it could not be read who may call a route.
+func callersBroken(a *API, dep api.Deployment[Policies], r *api.Route[Policies]) bool {
+	const key = "authorize"
+	return r.Broken(key) || dep.At.Broken(key) || a.Broken(key) || a.Broken("authorizers") && len(a.Authorizers) == 0
 }
 
 func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 	switch to.Kind {
 	case api.Service:
-		if d.config.Services[to.Name] == nil {
+		unread := d.config.Broken("include") || d.config.Broken("services") && len(d.config.Services) == 0
+		if d.config.Services[to.Name] == nil && !unread {
 			report.Unknown(to.At, "service", to.Name, names(d.config.Services))
 		}
 	case api.Function:

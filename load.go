@@ -26,23 +26,35 @@ func LoadText(name string, text []byte) (*Config, error) {
 }
 
 func loadOptions() config.Options {
-	return config.Options{IncludeKeys: []string{"apis", "services"}}
+	return config.Options{IncludeKeys: []string{"apis", "services"}, Planned: planned()}
 }
 
 // checked adds to what each section has found of itself what can be wrong
-// between them.
+// between them, as far as they could be read.
 func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) {
 	cfg.sources = sources
-	if err != nil {
+	var report config.Report
+	if all := config.AsErrors(err); all != nil {
+		for _, p := range all.Problems() {
+			report.Add(p)
+		}
+	}
+	if !cfg.Pos.IsValid() {
 		return cfg, err
 	}
-	var report config.Report
-	if len(cfg.Listen) == 0 {
-		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
-	}
 	compile(cfg, &report)
-	edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, &report)
+	cfg.checkListeners(&report)
 	return cfg, config.NewErrors(&report, sources)
+}
+
+func (cfg *Config) checkListeners(report *config.Report) {
+	switch {
+	case cfg.Broken("listen"):
+	case len(cfg.Listen) == 0:
+		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
+	default:
+		edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, report)
+	}
 }
 
 func (cfg *Config) warn(at config.Pos, message string) {

@@ -15,7 +15,7 @@ func mustLoad(t *testing.T, text string) *Config {
 	return cfg
 }
 
-const planned = `
+const planText = `
 listen: [{address: "127.0.0.1:0"}]
 apis:
   shop:
@@ -30,14 +30,14 @@ services:
 
 func TestPlan(t *testing.T) {
 	secret := strings.Repeat("s", 32)
-	before := mustLoad(t, fmt.Sprintf(planned, secret, "1s", "GET /mock", 1)).Routes()
+	before := mustLoad(t, fmt.Sprintf(planText, secret, "1s", "GET /mock", 1)).Routes()
 	for _, tc := range []struct{ name, text, want string }{
-		{"nothing", fmt.Sprintf(planned, secret, "1s", "GET /mock", 1), "[]"},
-		{"lines moved", "# a line\n" + fmt.Sprintf(planned, secret, "1s", "GET /mock", 1), "[]"},
-		{"timeout", fmt.Sprintf(planned, secret, "2s", "GET /mock", 1), "[changed GET /orders [timeout]]"},
-		{"service", fmt.Sprintf(planned, secret, "1s", "GET /mock", 2), "[changed GET /orders [target]]"},
-		{"secret", fmt.Sprintf(planned, strings.Repeat("t", 32), "1s", "GET /mock", 1), "[changed GET /orders [authorize]]"},
-		{"route", fmt.Sprintf(planned, secret, "1s", "PUT /mock", 1), "[added PUT /mock [] removed GET /mock []]"},
+		{"nothing", fmt.Sprintf(planText, secret, "1s", "GET /mock", 1), "[]"},
+		{"lines moved", "# a line\n" + fmt.Sprintf(planText, secret, "1s", "GET /mock", 1), "[]"},
+		{"timeout", fmt.Sprintf(planText, secret, "2s", "GET /mock", 1), "[changed GET /orders [timeout]]"},
+		{"service", fmt.Sprintf(planText, secret, "1s", "GET /mock", 2), "[changed GET /orders [target]]"},
+		{"secret", fmt.Sprintf(planText, strings.Repeat("t", 32), "1s", "GET /mock", 1), "[changed GET /orders [authorize]]"},
+		{"route", fmt.Sprintf(planText, secret, "1s", "PUT /mock", 1), "[added PUT /mock [] removed GET /mock []]"},
 	} {
 		var got []string
 		for _, c := range Plan(before, mustLoad(t, tc.text).Routes()) {

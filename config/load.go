@@ -15,6 +15,10 @@ type Options struct {
 	// IncludeKeys are the top-level keys that included files may define, all
 	// of them maps: "apis", "services".
 	IncludeKeys []string
+	// Planned are keys that a later version will know, each with what it will
+	// stand for, in the plural: "apis.*.waf" for "web ACLs". "*" stands for any
+	// key. Such a key is an error, but none of spelling.
+	Planned map[string]string
 	// LookupEnv looks ${env:NAME} up; os.LookupEnv where it is nil.
 	LookupEnv func(name string) (string, bool)
 }
@@ -27,8 +31,9 @@ func (o *Options) lookupEnv(name string) (string, bool) {
 }
 
 // Load reads the configuration at path into the struct that into points to.
-// The error is an *Errors with all that is wrong. The Sources are never nil:
-// they say what to watch for even where the configuration is broken.
+// The error is an *Errors with all that is wrong; what could be read is there all
+// the same, and At.Broken tells what could not. The Sources are never nil: they
+// say what to watch for even where the configuration is broken.
 func Load(path string, into any, opts Options) (*Sources, error) {
 	d := newDecoder(opts)
 	absolute, err := filepath.Abs(path)
@@ -72,8 +77,17 @@ func (d *decoder) load(src *source, into any) {
 	if root == nil {
 		return
 	}
-	d.include(root, v.Elem().Type())
+	included := d.include(root, v.Elem().Type())
 	d.decode(&Node{d: d, v: root, at: root.Pos}, v.Elem(), rules{})
+	for _, index := range d.plan(v.Elem().Type()).places {
+		at := v.Elem().FieldByIndex(index).Addr().Interface().(*At)
+		switch {
+		case d.stopped:
+			*at = At{}
+		case !included:
+			at.harm("include")
+		}
+	}
 }
 
 // secretKeys returns the keys of all secrets that t can hold.
