@@ -104,7 +104,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			d.checkDestination(destination, report)
 		}
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
-			Match: match, Headers: r.Match.Headers, Query: r.Match.Query, At: r.Pos, Value: d.add(e),
+			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.Pos, Value: d.add(e),
 		})
 	}
 	return stage
@@ -125,8 +125,8 @@ func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule 
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}
-	if p.Limits != nil {
-		e.body = int64(p.Limits.Body)
+	if p.Limits != nil && p.Limits.Body != nil {
+		e.body = int64(*p.Limits.Body)
 	}
 	for _, o := range p.AllowPath {
 		e.allowed |= o.Oddity

@@ -66,7 +66,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// warn says at the start what should not stay.
+// warn says of a configuration that came into force what should not stay.
 func (g *Gateway) warn(cfg *Config) {
 	for _, w := range cfg.Warnings() {
 		g.log.Warn(w)

@@ -1,7 +1,7 @@
 package gatehouse
 
 import (
-	"fmt"
+	"regexp"
 	"time"
 
 	"gatehouse/config"
@@ -42,9 +42,25 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 	if !cfg.Pos.IsValid() {
 		return cfg, err
 	}
+	cfg.checkNames(&report)
 	compile(cfg, &report)
 	cfg.checkListeners(&report)
 	return cfg, config.NewErrors(&report, sources)
+}
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+)
+
+// checkNames holds what stands in ARNs to the forms that their readers know.
+func (cfg *Config) checkNames(report *config.Report) {
+	if !cfg.Broken("account") && !accountForm.MatchString(cfg.Account) {
+		report.Errorf(cfg.Of("account"), `an account has 12 digits, such as "123456789012", not %q`, cfg.Account)
+	}
+	if !cfg.Broken("region") && !regionForm.MatchString(cfg.Region) {
+		report.Errorf(cfg.Of("region"), "a region is written in small letters, digits and -, such as eu-central-1, not %q", cfg.Region)
+	}
 }
 
 func (cfg *Config) checkListeners(report *config.Report) {
@@ -55,24 +71,6 @@ func (cfg *Config) checkListeners(report *config.Report) {
 	default:
 		edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, report)
 	}
-}
-
-func (cfg *Config) warn(at config.Pos, message string) {
-	cfg.warnings = append(cfg.warnings, fmt.Sprintf("%s: %s", at, message))
-}
-
-// Warnings returns what works but should be looked at.
-func (cfg *Config) Warnings() []string {
-	out := cfg.warnings
-	for _, name := range names(cfg.APIs) {
-		a := cfg.APIs[name]
-		for _, authorizer := range names(a.Authorizers) {
-			if c := a.Authorizers[authorizer]; c.UsesDevelopmentKey() {
-				out = append(out, fmt.Sprintf("%s: the authorizer %s of %s trusts the development key: whoever can read %s can make tokens", c.Pos, authorizer, name, cfg.Data.Value))
-			}
-		}
-	}
-	return out
 }
 
 // domains returns every host that an API names.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,4 +132,106 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWarnings(t *testing.T) {
+	cfg, err := LoadText("gatehouse.yaml", []byte(`
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    authorize: used
+    authorizers:
+      unused: {jwt: {issuer: i, audience: a, jwks: development}}
+      used: {jwt: {issuer: i, audience: a, secret: "0123456789abcdef0123456789abcdef"}}
+    routes:
+      - {match: GET /, target: {"service:a": 1, "service:b": 0}}
+  empty: {domains: [empty.test]}
+services:
+  c: {targets: ["127.0.0.1:1"]}
+  b: {targets: ["127.0.0.1:1"]}
+  a: {targets: ["127.0.0.1:1"]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"gatehouse.yaml:7:7: the authorizer unused of shop trusts the development key: whoever can read " + cfg.Data.Value + " can make tokens",
+		"gatehouse.yaml:7:7: no route of shop asks the authorizer unused",
+		"gatehouse.yaml:11:3: the API empty has no routes: it answers 404 to everything",
+		"gatehouse.yaml:13:3: no route leads to the service c",
+	}
+	for range 2 {
+		if got := cfg.Warnings(); !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// What an account, a region, a body's limit, a stage's path and a condition
+// cannot be.
+func TestForms(t *testing.T) {
+	const listen = "listen: [{address: \"127.0.0.1:0\"}]\n"
+	route := func(rest string) string {
+		return listen + "apis: {a: {authorize: none, routes: [{match: GET /x, target: mock, " + rest + "}]}}"
+	}
+	stage := func(path string) string {
+		return listen + "apis: {a: {authorize: none, stages: {s: {path: " + path + "}}}}"
+	}
+	match := func(rest string) string {
+		return listen + "apis: {a: {authorize: none, routes: [{match: {route: GET /x, " + rest + "}, target: mock}]}}"
+	}
+	for text, want := range map[string]string{
+		listen + "account: 123456789012\nregion: eu-central-1": "",
+		listen + "account: 2026-01-01":                         "an account has 12 digits",
+		listen + "region: EU*":                                 "a region is written in small letters",
+		route("limits: {body: 1}"):                             "",
+		route("limits: {body: 0}"):                             "wanted at least 1, got 0",
+		stage("/"):                                             "",
+		stage("/v1/beta/"):                                     "",
+		stage("/ünï"):                                          "",
+		stage("//"):                                            "no stage path",
+		stage("/a//b"):                                         "no stage path",
+		stage("/a//"):                                          "no stage path",
+		stage("/.."):                                           "no stage path",
+		stage("/a/./b"):                                        "no stage path",
+		stage("/a;b"):                                          "no stage path",
+		stage(`"/a\\b"`):                                       "no stage path",
+		stage("/a%20b"):                                        "no stage path",
+		stage(`"/a b"`):                                        "no stage path",
+		stage(`""`):                                            "no stage path",
+		match("query: {'filter[status]': open, $top: '*'}"): "",
+		match("query: {'': open}"):                          "no name of a query parameter",
+		match("headers: {x-a: ' b'}"):                       "no request can have",
+		match(`headers: {x-a: "a\nb"}`):                     "no request can have",
+	} {
+		_, err := LoadText("gatehouse.yaml", []byte(text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s\nsays %v, not %q", text, err, want)
+		}
+	}
+}
+
+// A route's empty section takes nothing away from the API's.
+func TestBodyLimitIsInherited(t *testing.T) {
+	cfg := mustLoad(t, `
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    authorize: none
+    limits: {body: 1MiB}
+    routes:
+      - {match: GET /none, target: mock}
+      - {match: GET /empty, target: mock, limits: {}}
+      - {match: GET /null, target: mock, limits: }
+      - {match: GET /own, target: mock, limits: {body: 1KiB}}
+`)
+	for _, e := range compile(cfg, &config.Report{}).endpoints {
+		want := int64(1 << 20)
+		if e.name == "GET /own" {
+			want = 1 << 10
+		}
+		if e.body != want {
+			t.Errorf("%q: %d, not %d", e.name, e.body, want)
+		}
+	}
 }

@@ -49,9 +49,8 @@ func (g *Gateway) generation() uint64 {
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now(), Warn: func(at config.Pos, message string) {
-		g.log.Warn(message, "at", at.String())
-	}}
+	// What there is to warn of was noted when cfg was loaded.
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()}
 	if snap := g.current.Load(); snap != nil {
 		c.Last = snap.policies
 	}
@@ -125,6 +124,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		return err
 	}
 	g.log.Info("reloaded", "generation", g.generation())
+	g.warn(g.current.Load().config)
 	return nil
 }
 

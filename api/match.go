@@ -6,9 +6,30 @@ import "gatehouse/config"
 // narrows it.
 type Match struct {
 	config.At
-	Route   string            `yaml:"route,required" doc:"METHOD PATH: GET, several by commas, or ANY; {name} one segment, {name+} one or more at the end, {name*} none or more"`
-	Headers map[string]string `yaml:"headers" doc:"headers that a request must have, with these values; * for any"`
-	Query   map[string]string `yaml:"query" doc:"query parameters that a request must have, with these values; * for any"`
+	Route   string               `yaml:"route,required" doc:"METHOD PATH: GET, several by commas, or ANY; {name} one segment, {name+} one or more at the end, {name*} none or more"`
+	Headers map[string]string    `yaml:"headers" doc:"headers that a request must have, with these values; * for any"`
+	Query   map[Parameter]string `yaml:"query" doc:"query parameters that a request must have, with these values; * for any"`
+}
+
+// Parameter is the name of a query parameter, decoded: filter[status], $top.
+type Parameter string
+
+// UnmarshalText takes every name but the empty one.
+func (p *Parameter) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return textError("is no name of a query parameter")
+	}
+	*p = Parameter(text)
+	return nil
+}
+
+// Parameters returns the query by name.
+func (m Match) Parameters() map[string]string {
+	out := make(map[string]string, len(m.Query))
+	for name, value := range m.Query {
+		out[string(name)] = value
+	}
+	return out
 }
 
 // UnmarshalConfig reads the short form and the long one.
