@@ -1,13 +1,12 @@
 package gatehouse
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"gatehouse/api"
 	"gatehouse/authorize"
 	"gatehouse/config"
+	"gatehouse/cors"
 	"gatehouse/exchange"
 	"gatehouse/observe/escape"
 	"gatehouse/route"
@@ -26,7 +25,7 @@ const defaultRetries = 1
 type draft struct {
 	config    *Config
 	endpoints []*endpoint // every route of every stage, then the defaults
-	unknown   *endpoint   // for hosts that no API names
+	nowhere   nowhere
 	table     *route.Table[*endpoint]
 	owners    map[string]string // host -> API, of hosts that are written out
 }
@@ -35,7 +34,7 @@ type draft struct {
 // to report. Of a configuration that could be read in part it says nothing that
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
-	d := &draft{config: cfg, unknown: unknownHost(cfg), owners: make(map[string]string)}
+	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
@@ -54,13 +53,30 @@ func compile(cfg *Config, report *config.Report) *draft {
 	return d
 }
 
-// unknownHost is what serves hosts that no API names: the gateway's own
-// throttle, and 404.
-func unknownHost(cfg *Config) *endpoint {
+// nowhere is what serves requests that reach no stage of any API: the gateway's
+// own throttle, and 404.
+type nowhere struct {
+	host *endpoint // no API names the host
+	path *endpoint // the stages of the host stand below other paths
+}
+
+func nowhereOf(cfg *Config) nowhere {
+	return nowhere{missing(cfg, hostRule, "no-host"), missing(cfg, stageRule, "no-stage")}
+}
+
+func missing(cfg *Config, rule *exchange.Rule, reason string) *endpoint {
 	return &endpoint{
 		throttle: []throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}},
-		rule:     hostRule,
+		rule:     rule, missing: reason,
 	}
+}
+
+// of returns the endpoint for a lookup that found none.
+func (n nowhere) of(outcome route.Outcome) *endpoint {
+	if outcome == route.NoStage {
+		return n.path
+	}
+	return n.host
 }
 
 // deploy compiles one stage of one API.
@@ -70,6 +86,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		base = dep.Own.over(a.Policies)
 	}
 	fallback := d.add(d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos}))
+	fallback.missing = "no-route"
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
 	}
@@ -89,8 +106,9 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
 		e.name, e.at, e.methods, e.target = match.String(), r.Pos, match.Methods, r.Target
+		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
 		if len(r.Policies.Throttle) > 0 {
-			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
+			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
 		}
 		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
 		if !dep.At.Broken("variables") {
@@ -165,13 +183,13 @@ func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 }
 
 // shareMethods tells every route which methods its path takes, its own and
-// those of other routes: CORS grants them by default.
+// those of other routes under the same CORS, which grants them by default.
 func (d *draft) shareMethods() {
-	type path struct{ api, stage, path string }
-	of := func(e *endpoint) path {
-		_, text, _ := strings.Cut(e.name, " ")
-		return path{e.api, e.stage, text}
+	type path struct {
+		api, stage, shape string
+		cors              *cors.Config
 	}
+	of := func(e *endpoint) path { return path{e.api, e.stage, e.shape, e.policies.CORS} }
 	all := make(map[path]route.Methods)
 	for _, e := range d.endpoints {
 		all[of(e)] |= e.methods
@@ -183,12 +201,13 @@ func (d *draft) shareMethods() {
 	}
 }
 
-// narrowing is what tells routes with the same method and path apart.
-func narrowing(m api.Match) string {
-	if len(m.Headers)+len(m.Query) == 0 {
-		return ""
+// scope tells a route from every other, across reloads.
+func (e *endpoint) scope() string {
+	scope := e.api + "/" + e.stage + "/" + e.name
+	if e.conditions != "" {
+		scope += " " + e.conditions
 	}
-	return fmt.Sprint(" ", m.Headers, m.Query) // maps print in the order of their keys
+	return scope
 }
 
 // checkCredentials reports tokens in query parameters that logs would show.

@@ -49,6 +49,31 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Routes that conditions alone tell apart are told apart.
+func TestPlanOfNarrowedRoutes(t *testing.T) {
+	const text = `
+listen: [{address: "127.0.0.1:0"}]
+apis:
+  shop:
+    authorize: none
+    routes:
+      - {match: {route: GET /, headers: {X-Version: "2"}, query: {beta: "*"}}, target: "mock:%d"}
+      - {match: {route: GET /, headers: {x-version: "%d"}}, target: mock}
+      - {match: GET /, target: mock}
+`
+	before := mustLoad(t, fmt.Sprintf(text, 200, 3)).Routes()
+	if len(before) != 3 || before[0].Conditions != "x-version=2 ?beta=*" || before[2].Conditions != "" {
+		t.Errorf("%+v", before)
+	}
+	var got []string
+	for _, c := range Plan(before, mustLoad(t, fmt.Sprintf(text, 201, 4)).Routes()) {
+		got = append(got, fmt.Sprintf("%s %s [%s] %v", c.Kind, c.Route, c.Conditions, c.Sections))
+	}
+	if want := "[changed GET / [x-version=2 ?beta=*] [target] added GET / [x-version=4] [] removed GET / [x-version=3] []]"; fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+}
+
 // What a route does not say must be an error, never an open door.
 func TestEveryRouteSaysWhoMayCall(t *testing.T) {
 	_, err := LoadText("gatehouse.yaml", []byte(`

@@ -1,6 +1,12 @@
 package api
 
-import "gatehouse/config"
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gatehouse/config"
+)
 
 // Match is which requests a route takes: METHOD PATH alone, or a section that
 // narrows it.
@@ -30,6 +36,19 @@ func (m Match) Parameters() map[string]string {
 		out[string(name)] = value
 	}
 	return out
+}
+
+// Conditions says in one line what narrows the match: "x-version=2 ?beta=*", in
+// an order of its own; "" where nothing does.
+func (m Match) Conditions() string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
+		out = append(out, strings.ToLower(name)+"="+m.Headers[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Query)) {
+		out = append(out, "?"+string(name)+"="+m.Query[name])
+	}
+	return strings.Join(out, " ")
 }
 
 // UnmarshalConfig reads the short form and the long one.

@@ -85,7 +85,7 @@ func printChanges(w io.Writer, done string, changes []gatehouse.Change) {
 	}
 	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
 	for _, c := range changes {
-		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, c.Route)
+		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, narrowed(c.Route, c.Conditions))
 		if len(c.Sections) > 0 {
 			fmt.Fprintf(w, "  (%s)", strings.Join(c.Sections, ", "))
 		}
@@ -164,7 +164,15 @@ func printRoutes(w io.Writer, routes []gatehouse.RouteInfo) {
 
 func withPrefix(r gatehouse.RouteInfo) string {
 	method, path, _ := strings.Cut(r.Route, " ")
-	return method + " " + r.Prefix + path
+	return narrowed(method+" "+r.Prefix+path, r.Conditions)
+}
+
+// narrowed writes the conditions behind a route that has some.
+func narrowed(route, conditions string) string {
+	if conditions == "" {
+		return route
+	}
+	return route + " [" + conditions + "]"
 }
 
 func isTerminal(w io.Writer) bool {
