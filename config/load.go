@@ -42,7 +42,7 @@ func Load(path string, into any, opts Options) (*Sources, error) {
 	}
 	text, err := d.sources.read(absolute, maxConfig, func() (*os.File, error) { return os.Open(path) })
 	if err != nil {
-		d.report.Add(Problem{Pos: Pos{File: path, Line: 1, Column: 1}, Message: "cannot read the configuration: " + err.Error()})
+		d.report.Add(Problem{Pos: Pos{File: path, Line: 1, Column: 1}, Message: "cannot read the configuration: " + err.Error(), Hint: "-c names another file"})
 		return d.sources, NewErrors(&d.report, d.sources)
 	}
 	d.load(&source{file: tree.NewFile(path, text), dir: filepath.Dir(absolute)}, into)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -17,12 +18,22 @@ import (
 )
 
 // client returns a client of the gateway that runs by the configuration.
-func (f *flags) client() (*admin.Client, error) {
-	cfg, err := gatehouse.Load(f.config)
-	if cfg.Data.Value == "" {
+func (f *flags) client(cmd *cobra.Command) (*admin.Client, error) {
+	data, err := f.data(cmd)
+	if data == "" {
 		return nil, found(err)
 	}
-	return admin.Dial(cfg.Data.Value), nil // a file that is broken by now still names the folder
+	return admin.Dial(data), nil // a file that is broken by now still names the folder
+}
+
+// data returns the data folder of the configuration, also of one that is
+// broken; that of run --to where there is no file and none was named.
+func (f *flags) data(cmd *cobra.Command) (string, error) {
+	if _, err := os.Stat(f.config); errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
+		return gatehouse.BeforeData()
+	}
+	cfg, err := gatehouse.Load(f.config)
+	return cfg.Data.Value, err
 }
 
 func newReload(f *flags) *cobra.Command {
@@ -32,7 +43,7 @@ func newReload(f *flags) *cobra.Command {
 		Example: "  gatehouse reload -c shop/gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -101,7 +112,7 @@ func newExplain(f *flags) *cobra.Command {
 		Example: "  gatehouse explain 6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
