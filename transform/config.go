@@ -58,7 +58,7 @@ func isCredential(name string) bool {
 }
 
 // ConfigSchema implements config.Schemer.
-func (Value) ConfigSchema() *config.Schema { return &config.Schema{Type: "string"} }
+func (Value) ConfigSchema() *config.Schema { return config.SchemaOf("") }
 
 // Name is a header's name with its place.
 type Name struct {
