@@ -72,7 +72,7 @@ func (d *decoder) load(src *source, into any) {
 		panic("config: Load wants a pointer to a struct")
 	}
 	d.add(src)
-	d.sources.secrets = secretKeys(v.Type())
+	d.sources.secrets = append(secretNames(), secretKeys(v.Type())...)
 	root := d.parse(src)
 	if root == nil {
 		return

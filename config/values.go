@@ -3,6 +3,8 @@ package config
 import (
 	"encoding/json"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"gatehouse/config/tree"
 )
@@ -25,6 +27,18 @@ func (s Secret) String() string               { return redacted }
 func (s Secret) GoString() string             { return redacted }
 func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
+// secretNames are what names of secrets usually end in, whatever takes them.
+func secretNames() []string {
+	return []string{"authorization", "auth", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "signature"}
+}
+
+// IsSecretName reports whether what goes by a name, a header's for example, is
+// likely to be a secret.
+func IsSecretName(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return slices.ContainsFunc(secretNames(), func(word string) bool { return strings.Contains(name, word) })
+}
 
 // Name is a reference to something named elsewhere in the configuration, with
 // the place that says it.

@@ -36,25 +36,13 @@ type Value struct {
 // to the target is not shown again.
 func (v *Value) UnmarshalConfig(n *config.Node) {
 	text, ok := n.Template()
-	if isCredential(v.Name) {
+	if config.IsSecretName(v.Name) {
 		n.Hide()
 	}
 	if !ok && n.Kind() != config.Scalar {
 		n.Errorf("a header's value is one text")
 	}
 	v.Text, v.At = text, n.Pos()
-}
-
-// isCredential reports whether a header of that name is likely to hold what
-// nobody else should read.
-func isCredential(name string) bool {
-	name = strings.ToLower(name)
-	for _, word := range [...]string{"auth", "cookie", "token", "secret", "passw", "key", "signature"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
 }
 
 // ConfigSchema implements config.Schemer.

@@ -160,13 +160,19 @@ func TestTextIsNoTemplate(t *testing.T) {
 
 // A credential that the file holds is not echoed with an error beside it.
 func TestCredentialsAreNotEchoed(t *testing.T) {
-	_, err := load("headers: {request: {set: {authorization: Bearer tiger, X-Api-Key: lion, x-csrf-token: puma, cookie: lynx, x-a: plain, x-b: '${nonsense}'}}}")
-	if err == nil || !strings.Contains(err.Error(), "plain") {
-		t.Fatal(err)
-	}
-	for _, secret := range []string{"tiger", "lion", "puma", "lynx"} {
-		if strings.Contains(err.Error(), secret) {
-			t.Errorf("it tells %s:\n%v", secret, err)
+	for _, text := range []string{
+		"headers: {request: {set: {authorization: Bearer tiger, X-Api-Key: lion, x-csrf-token: puma, cookie: lynx, x-a: plain, x-b: '${nonsense}'}}}",
+		"headers: {request: {sets: {x-a: plain, Authorization: Bearer tiger, X-Api-Key: lion}}}",
+		"headers: {request: {set: {x-a: plain, Cookie: lynx, x-b: ]}}}",
+	} {
+		_, err := load(text)
+		if err == nil || !strings.Contains(err.Error(), "plain") {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{"tiger", "lion", "puma", "lynx"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("it tells %s:\n%v", secret, err)
+			}
 		}
 	}
 }

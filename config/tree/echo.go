@@ -180,10 +180,11 @@ func (f *File) continues(line int, keys []string) bool {
 // what is looked at, since nothing is known of it but its text.
 func secretParts(line []rune, within part, keys []string) []part {
 	text := string(line[within.from:within.to])
+	folded := lower(text)
 	var parts []part
 	for _, key := range keys {
 		for at := 0; ; {
-			i := strings.Index(text[at:], key)
+			i := strings.Index(folded[at:], key)
 			if i < 0 {
 				break
 			}
@@ -195,6 +196,18 @@ func secretParts(line []rune, within part, keys []string) []part {
 		}
 	}
 	return parts
+}
+
+// lower returns s with its ASCII letters in lower case: every byte stays in its
+// place.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
 
 // isReference reports whether value is a reference, which may be shown.
