@@ -188,6 +188,19 @@ func (c *telltale) Check(r *config.Report) {
 	}
 }
 
+// What a file holds for a terminal to obey is not passed on to it.
+func TestErrorsMoveNoCursor(t *testing.T) {
+	_, err := config.LoadBytes("gw.yaml", []byte("limits: {wait: \u009b2J, body: \u202e5, \u009bx: 1}\nservices: {a: *\u009b1m, b: !\u009b2m x}\nrule: {ip: \"\\e[2J\"}\n"), new(gateway), config.Options{})
+	if err == nil || len(config.AsErrors(err).Problems()) < 5 {
+		t.Fatal(err)
+	}
+	for _, r := range err.Error() {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == 0x202e {
+			t.Errorf("it holds %U:\n%q", r, err.Error())
+		}
+	}
+}
+
 // A value that its reader hides is hidden as a secret is.
 func TestHide(t *testing.T) {
 	var got struct {

@@ -260,13 +260,7 @@ func cover(runes []rune, parts []part, caret int) ([]rune, int) {
 func window(runes []rune, caret int, less, more bool) (string, int) {
 	const before, after = 80, 80
 	from, to := max(0, caret-before), min(len(runes), caret+after)
-	cut := slices.Clone(runes[from:to])
-	for i, r := range cut {
-		if isControl(r) && r != '\t' {
-			cut[i] = utf8.RuneError
-		}
-	}
-	text, caret := string(cut), caret-from
+	text, caret := Visible(string(runes[from:to])), caret-from
 	if from > 0 || less {
 		text, caret = "..."+text, caret+3
 	}
@@ -274,6 +268,16 @@ func window(runes []rune, caret int, less, more bool) (string, int) {
 		text += "..."
 	}
 	return text, caret
+}
+
+// Visible returns s with U+FFFD for what a terminal would obey.
+func Visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if isControl(r) && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // isControl reports whether r is a character that YAML forbids in a text or
