@@ -16,8 +16,8 @@ type Errors struct {
 
 // NewErrors returns what r collected as an *Errors: sorted by place, each
 // problem once, each with the line that it is about as s read it, and none with
-// a character that a terminal would obey. It returns
-// nil where r has no problem. S may be nil.
+// a character that a terminal would obey. It returns nil where r has no problem.
+// S may be nil.
 func NewErrors(r *Report, s *Sources) error {
 	if len(r.problems) == 0 {
 		return nil
