@@ -113,6 +113,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
 		if !dep.At.Broken("variables") {
 			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
+			e.checkRewrite(r.Rewrite.At, report)
 			e.policies.Headers.CheckScope(scope, report)
 		}
 		if !callersBroken(a, dep, r) {
@@ -162,6 +163,23 @@ func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
 		levels = append(levels, throttle.Level{Name: "stage", Scope: a.Name + "/" + dep.Stage, Throttles: dep.Own.Throttle})
 	}
 	return levels
+}
+
+// checkRewrite reports a rewrite that comes to nothing, or that a client can
+// leave.
+func (e *endpoint) checkRewrite(at config.Pos, report *config.Report) {
+	if e.rewrite == nil {
+		return
+	}
+	for _, to := range e.target.Destinations {
+		if to.Kind == api.Mock || to.Kind == api.Redirect {
+			report.Errorf(at, "a %s is sent no path: remove rewrite", to.Kind)
+			return
+		}
+	}
+	if e.allowed&exchange.DotSegment != 0 && e.rewrite.HasParams() {
+		report.Errorf(at, "with dot-segment under allow-path a client can leave the path of the rewrite by {parameters}: remove one of the two")
+	}
 }
 
 // callersBroken reports whether it could not be read who may call a route.

@@ -60,18 +60,18 @@ func TestNoErrorOfAnError(t *testing.T) {
 		"listen: x\napis: {}":      `1: wanted a list, got x`,
 		"listen: [{address: [x]}]": `1: wanted text, got a list`,
 		"lisen: [{address: x}]":    `1: unknown key "lisen"`,
-		listen + "apis: {a: {authorise: none, " + routes + "}}\nservices: {a: {targets: ['a:1']}}":                                                                `2: unknown key "authorise"`,
-		listen + "apis: {a: {authorize: [none], " + routes + "}}\nservices: {a: {targets: ['a:1']}}":                                                              `2: none stands alone`,
-		listen + "apis: {a: {authorize: none, " + routes + "}}\nservice: {a: {targets: ['a:1']}}":                                                                 `3: unknown key "service"`,
-		listen + "apis: {a: {authorize: none, " + routes + "}}\nservices: [a]":                                                                                    `3: wanted a map, got a list`,
-		listen + "apis: {a: {authorize: none, " + routes + "}}\nservices: {a: }":                                                                                  `3: the key "targets" is missing`,
-		listen + "include: [absent.yaml]\napis: {a: {authorize: none, " + routes + "}}":                                                                           `2: there is no file absent.yaml`,
-		listen + "apis: {a: {authorize: k, authorizers: [k], routes: [{match: GET /, target: mock}]}}":                                                            `2: wanted a map, got a list`,
-		listen + "apis: {a: {authorize: k, authorizers: {k: {jvt: {}}}, routes: [{match: GET /, target: mock}]}}":                                                 `2: unknown key "jvt"`,
-		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}]}, b: {domain: x, routes: [{match: GET /x, target: mock, authorize: none}]}}": `2: unknown key "domain"`,
-		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock, rewrite: '/${stageVariables.v}'}], stages: {s: {variables: [v]}}}}":           `2: wanted a map, got a list`,
-		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}], stages: {s: {path: x}, t: {}}}}":                                            `2: "x" is no stage path`,
-		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}], stages: [s]}}":                                                              `2: wanted a map, got a list`,
+		listen + "apis: {a: {authorise: none, " + routes + "}}\nservices: {a: {targets: ['a:1']}}":                                                                      `2: unknown key "authorise"`,
+		listen + "apis: {a: {authorize: [none], " + routes + "}}\nservices: {a: {targets: ['a:1']}}":                                                                    `2: none stands alone`,
+		listen + "apis: {a: {authorize: none, " + routes + "}}\nservice: {a: {targets: ['a:1']}}":                                                                       `3: unknown key "service"`,
+		listen + "apis: {a: {authorize: none, " + routes + "}}\nservices: [a]":                                                                                          `3: wanted a map, got a list`,
+		listen + "apis: {a: {authorize: none, " + routes + "}}\nservices: {a: }":                                                                                        `3: the key "targets" is missing`,
+		listen + "include: [absent.yaml]\napis: {a: {authorize: none, " + routes + "}}":                                                                                 `2: there is no file absent.yaml`,
+		listen + "apis: {a: {authorize: k, authorizers: [k], routes: [{match: GET /, target: mock}]}}":                                                                  `2: wanted a map, got a list`,
+		listen + "apis: {a: {authorize: k, authorizers: {k: {jvt: {}}}, routes: [{match: GET /, target: mock}]}}":                                                       `2: unknown key "jvt"`,
+		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}]}, b: {domain: x, routes: [{match: GET /x, target: mock, authorize: none}]}}":       `2: unknown key "domain"`,
+		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: 'http://127.0.0.1:1', rewrite: '/${stageVariables.v}'}], stages: {s: {variables: [v]}}}}": `2: wanted a map, got a list`,
+		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}], stages: {s: {path: x}, t: {}}}}":                                                  `2: "x" is no stage path`,
+		listen + "apis: {a: {authorize: none, routes: [{match: GET /, target: mock}], stages: [s]}}":                                                                    `2: wanted a map, got a list`,
 	} {
 		_, err := LoadText("gatehouse.yaml", []byte(text))
 		wantProblems(t, err, []string{want})
@@ -174,6 +174,9 @@ func TestForms(t *testing.T) {
 	route := func(rest string) string {
 		return listen + "apis: {a: {authorize: none, routes: [{match: GET /x, target: mock, " + rest + "}]}}"
 	}
+	proxied := func(rest string) string {
+		return listen + "apis: {a: {authorize: none, routes: [{match: 'GET /x/{p}', target: 'http://127.0.0.1:1', " + rest + "}]}}"
+	}
 	stage := func(path string) string {
 		return listen + "apis: {a: {authorize: none, stages: {s: {path: " + path + "}}}}"
 	}
@@ -199,10 +202,15 @@ func TestForms(t *testing.T) {
 		stage("/a%20b"):                                        "no stage path",
 		stage(`"/a b"`):                                        "no stage path",
 		stage(`""`):                                            "no stage path",
-		match("query: {'filter[status]': open, $top: '*'}"): "",
-		match("query: {'': open}"):                          "no name of a query parameter",
-		match("headers: {x-a: ' b'}"):                       "no request can have",
-		match(`headers: {x-a: "a\nb"}`):                     "no request can have",
+		match("query: {'filter[status]': open, $top: '*'}"):     "",
+		match("query: {'': open}"):                              "no name of a query parameter",
+		match("headers: {x-a: ' b'}"):                           "no request can have",
+		route("rewrite: /y"):                                    "a mock is sent no path",
+		proxied("rewrite: '/y/{p}'"):                            "",
+		proxied("rewrite: '/y/{p}', allow-path: [dot-segment]"): "can leave the path of the rewrite",
+		proxied("rewrite: '/y', allow-path: [dot-segment]"):     "",
+		proxied("rewrite: '/y/{p}', allow-path: [semicolon]"):   "",
+		match(`headers: {x-a: "a\nb"}`):                         "no request can have",
 	} {
 		_, err := LoadText("gatehouse.yaml", []byte(text))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

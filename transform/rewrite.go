@@ -61,6 +61,11 @@ func (r *Rewrite) Append(b []byte, x *exchange.Exchange) []byte {
 	return b
 }
 
+// HasParams reports whether something of the client's stands in the path.
+func (r *Rewrite) HasParams() bool {
+	return slices.ContainsFunc(r.parts, func(p piece) bool { return p.param != "" })
+}
+
 func appendParam(b []byte, name string, x *exchange.Exchange) []byte {
 	if p := find(x, name); p != nil {
 		return x.Path.AppendSegments(b, p.First, p.First+p.Count)
