@@ -151,7 +151,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 		return settings, nil
 	}
 	_, err = l.admin.Get(address, func() (*admin.Listener, error) {
-		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+		return admin.Listen(address, settings, queried{control{g}}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
 		err = fmt.Errorf("%s: %w", c.Of("address"), err)

@@ -23,7 +23,7 @@ type RouteInfo struct {
 	Authorize  string            `json:"authorize"`
 	Chain      []string          `json:"chain,omitempty"` // the filters in order; known of a running gateway
 	At         string            `json:"at"`
-	Digests    map[string]string `json:"digests"` // of each section that counts for the route
+	Digests    map[string]string `json:"digests,omitempty"` // of each section that counts for the route; for plans alone
 }
 
 // Routes returns the routes of a loaded configuration, by API, stage and the
@@ -90,8 +90,17 @@ func (e *endpoint) authorizeText() string {
 	return text
 }
 
-// digests hashes each section that counts for the route. Only hashes leave
-// the process: secrets are among what is hashed.
+// withoutDigests returns the routes as whoever may not read the configuration
+// may see them.
+func withoutDigests(routes []RouteInfo) []RouteInfo {
+	for i := range routes {
+		routes[i].Digests = nil
+	}
+	return routes
+}
+
+// digests hashes each section that counts for the route. Secrets are among
+// what is hashed: the hashes are for the control socket alone.
 func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{

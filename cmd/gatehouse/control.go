@@ -159,6 +159,9 @@ func newRoutes(f *flags) *cobra.Command {
 			} else if err != nil {
 				return found(err)
 			}
+			for i := range routes {
+				routes[i].Digests = nil // of secrets too, and nobody's to read
+			}
 			return f.print(cmd, routes, func() { printRoutes(cmd.OutOrStdout(), routes) })
 		},
 	}
