@@ -23,7 +23,7 @@ import (
 // The struct of each section lives in the room that uses it.
 type Config struct {
 	config.At
-	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs"`
+	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs, 12 digits"`
 	Region   string                      `yaml:"region" default:"local" doc:"region used in ARNs and signatures"`
 	Data     config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
 	Include  []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
@@ -36,7 +36,7 @@ type Config struct {
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 
 	sources  *config.Sources
-	warnings []string
+	warnings []warning
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -68,7 +68,15 @@ type Policies struct {
 
 // RouteLimits bound one request.
 type RouteLimits struct {
-	Body config.Size `yaml:"body" doc:"largest body; default: the listener's"`
+	Body *config.Size `yaml:"body" range:"1.." doc:"largest body; default: that of the stage, the API or the listener"`
+}
+
+// over returns l with what it leaves open taken from base; either may be nil.
+func (l *RouteLimits) over(base *RouteLimits) *RouteLimits {
+	if l == nil || l.Body == nil {
+		return base
+	}
+	return l
 }
 
 // PathOddity is the name of an oddity.
@@ -111,9 +119,7 @@ func (p Policies) over(base Policies) Policies {
 	if p.Retries == nil {
 		p.Retries = base.Retries
 	}
-	if p.Limits == nil {
-		p.Limits = base.Limits
-	}
+	p.Limits = p.Limits.over(base.Limits)
 	if p.AllowPath == nil {
 		p.AllowPath = base.AllowPath
 	}

@@ -18,6 +18,7 @@ var (
 	formRule  = &exchange.Rule{Filter: "edge", Name: "request form"}
 	pathRule  = &exchange.Rule{Filter: "route", Name: "one reading of a path"}
 	hostRule  = &exchange.Rule{Filter: "route", Name: "unknown host"}
+	stageRule = &exchange.Rule{Filter: "route", Name: "no stage at this path"}
 	sniRule   = &exchange.Rule{Filter: "route", Name: "one API a TLS name"}
 	panicRule = &exchange.Rule{Filter: "entry", Name: "contained panic"}
 )
@@ -90,7 +91,7 @@ func (v *visit) route() {
 	found := v.snap.lookup(x, r)
 	e := found.Value
 	if e == nil {
-		e = v.snap.unknown
+		e = v.snap.nowhere.of(found.Outcome)
 	}
 	x.Params = found.Params
 	if found.Outcome == route.NoMethod {

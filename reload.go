@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"gatehouse/auth"
@@ -79,7 +80,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range append(d.endpoints, d.unknown) {
+	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
 		target, err := b.target(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
@@ -89,7 +90,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	}
 	return &Snapshot{
 		config: d.config, policies: policies, observer: observer, table: d.table,
-		endpoints: d.endpoints, unknown: d.unknown, owners: d.owners,
+		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil
 }
 

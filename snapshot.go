@@ -19,27 +19,35 @@ type Snapshot struct {
 	observer   *observe.Observer
 	table      *route.Table[*endpoint]
 	endpoints  []*endpoint
-	unknown    *endpoint         // for hosts that no API names
+	nowhere    nowhere
 	owners     map[string]string // host -> API
 }
 
-// lookup finds what serves a request. A CORS preflight is led to the route that
-// it asks for, whose chain answers it: another route at the same path that takes
-// OPTIONS may be for other pages.
+// lookup finds what serves a request.
 func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*endpoint] {
-	preflight, ok := route.PreflightOf(x, r)
-	if !ok {
-		return s.table.Lookup(route.Of(x, r), x.Params)
+	own := route.Of(x, r)
+	found := s.table.Lookup(own, x.Params)
+	asked, ok := route.PreflightOf(x, r)
+	if !ok || found.Outcome == route.Found && found.Value.methods != route.Any {
+		return found // no preflight, or one with a route that names OPTIONS
 	}
-	asked := s.table.Lookup(preflight, x.Params)
-	if asked.Outcome == route.Found && asked.Value.policies.CORS != nil {
-		return asked
+	return s.preflight(own, asked, found.Outcome == route.Found && found.Value.policies.CORS != nil, x.Params)
+}
+
+// preflight leads a CORS preflight to the route that it asks for, whose CORS
+// answers it. Where that one has none, no other route's may answer in its
+// stead: the browser would send what this route's author did not open. It then
+// is a request like others, for the target to answer.
+func (s *Snapshot) preflight(own, asked route.Request, answered bool, params []exchange.Param) route.Result[*endpoint] {
+	found := s.table.Lookup(asked, params)
+	switch {
+	case found.Outcome == route.Found && found.Value.policies.CORS != nil:
+		return found
+	case found.Outcome == route.Found && answered:
+		asked := found.Value
+		return route.Result[*endpoint]{Outcome: route.NoMethod, Value: asked.fallback, Allow: asked.methods, Params: params}
 	}
-	found := s.table.Lookup(route.Of(x, r), x.Params)
-	if asked.Outcome == route.Found && found.Outcome == route.Found && found.Value.policies.CORS != nil {
-		return route.Result[*endpoint]{Outcome: route.NoMethod, Value: asked.Value.fallback, Allow: asked.Value.methods, Params: x.Params}
-	}
-	return found
+	return s.table.Lookup(own, params)
 }
 
 // misdirected reports a request on a TLS connection that was made for another

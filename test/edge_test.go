@@ -207,8 +207,13 @@ func TestBefore(t *testing.T) {
 	if routes := cfg.Routes(); len(routes) != 1 || routes[0].Target != "http://localhost:3000" || len(cfg.Throttle) == 0 {
 		t.Errorf("routes %+v, throttle %v", routes, cfg.Throttle)
 	}
-	if _, err := gatehouse.Before("localhost:3000"); err == nil {
-		t.Error("an address without a scheme is accepted")
+	if cfg, err := gatehouse.Before("localhost:3000"); err != nil || cfg.Routes()[0].Target != "http://localhost:3000" {
+		t.Errorf("an address without its scheme: %v", err)
+	}
+	for _, address := range []string{"", "http://", "http://localhost:3000/path", "ftp://localhost:3000", "http://user:tiger@localhost", "http://${env:HOME}:3000", "localhost:99999"} {
+		if _, err := gatehouse.Before(address); err == nil || strings.Contains(err.Error(), "tiger") {
+			t.Errorf("%q: %v", address, err)
+		}
 	}
 }
 

@@ -47,15 +47,21 @@ func loadExample(t *testing.T, example string) {
 	}
 	dir := t.TempDir()
 	makeExampleFiles(t, dir, example)
-	if strings.HasPrefix(example, "authorizers:") { // a part of an API
-		example = "apis:\n  shop:\n    " + strings.ReplaceAll(example, "\n", "\n    ") + "\n"
-	}
+	example = whole(example)
 	if !strings.Contains("\n"+example, "\nlisten:") {
 		example = "listen: [{address: \"127.0.0.1:0\"}]\n" + example
 	}
 	if _, err := gatehouse.LoadText(filepath.Join(dir, "gatehouse.yaml"), []byte(example)); err != nil {
 		t.Errorf("%v\nin\n%s", err, example)
 	}
+}
+
+// whole returns an example as a whole configuration: some show a part of an API.
+func whole(example string) string {
+	if strings.HasPrefix(example, "authorizers:") {
+		return "apis:\n  shop:\n    " + strings.ReplaceAll(example, "\n", "\n    ") + "\n"
+	}
+	return example
 }
 
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,27 @@ import (
 )
 
 // client returns a client of the gateway that runs by the configuration.
-func (f *flags) client() (*admin.Client, error) {
-	cfg, err := gatehouse.Load(f.config)
-	if cfg.Data.Value == "" {
+func (f *flags) client(cmd *cobra.Command) (*admin.Client, error) {
+	data, err := f.data(cmd)
+	if data == "" {
 		return nil, found(err)
 	}
-	return admin.Dial(cfg.Data.Value), nil // a file that is broken by now still names the folder
+	return admin.Dial(data), nil // a file that is broken by now still names the folder
+}
+
+// data returns the data folder of the configuration, also of one that is
+// broken; the default one where it is so broken that nothing can be read of it;
+// that of run --to where there is no file and none was named.
+func (f *flags) data(cmd *cobra.Command) (string, error) {
+	_, missing := os.Stat(f.config)
+	if errors.Is(missing, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
+		return gatehouse.BeforeData()
+	}
+	cfg, err := gatehouse.Load(f.config)
+	if cfg.Data.Value == "" && missing == nil {
+		return filepath.Join(filepath.Dir(f.config), "data"), err
+	}
+	return cfg.Data.Value, err
 }
 
 func newReload(f *flags) *cobra.Command {
@@ -33,7 +49,7 @@ func newReload(f *flags) *cobra.Command {
 		Example: "  gatehouse reload -c shop/gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -54,7 +70,7 @@ func newPlan(f *flags) *cobra.Command {
 		Example: "  gatehouse plan -c next.yaml && mv next.yaml gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -90,7 +106,7 @@ func printChanges(w io.Writer, done string, changes []gatehouse.Change) {
 	}
 	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
 	for _, c := range changes {
-		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, c.Route)
+		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, narrowed(c.Route, c.Conditions))
 		if len(c.Sections) > 0 {
 			fmt.Fprintf(w, "  (%s)", strings.Join(c.Sections, ", "))
 		}
@@ -106,7 +122,7 @@ func newExplain(f *flags) *cobra.Command {
 		Example: "  gatehouse explain 6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -151,6 +167,9 @@ func newRoutes(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for i := range routes {
+				routes[i].Digests = nil // of secrets too, and nobody's to read
+			}
 			return f.print(cmd, routes, func() { printRoutes(cmd.OutOrStdout(), routes) })
 		},
 	}
@@ -185,7 +204,15 @@ func printRoutes(w io.Writer, routes []gatehouse.RouteInfo) {
 
 func withPrefix(r gatehouse.RouteInfo) string {
 	method, path, _ := strings.Cut(r.Route, " ")
-	return method + " " + r.Prefix + path
+	return narrowed(method+" "+r.Prefix+path, r.Conditions)
+}
+
+// narrowed writes the conditions behind a route that has some.
+func narrowed(route, conditions string) string {
+	if conditions == "" {
+		return route
+	}
+	return route + " [" + conditions + "]"
 }
 
 func isTerminal(w io.Writer) bool {

@@ -20,7 +20,7 @@ func newRun(f *flags) *cobra.Command {
 		Use:   "run",
 		Short: "Run the gateway until SIGTERM",
 		Long: "Run the gateway. SIGHUP reloads the configuration, as does a change of one of\nits files; SIGUSR1 opens the logs anew; SIGTERM and SIGINT drain and end it, a second\none without waiting for requests any longer (exit code 1).\n\n" +
-			"With --to and no file it puts safe defaults before one service: HTTPS on\n127.0.0.1:8443 with a certificate of an own CA, limits, and throttling.",
+			"With --to and no file it puts safe defaults before one service: HTTPS on\n127.0.0.1:8443 with a certificate of an own CA, limits, and throttling. Where there\nis no file, ca, explain and reload are about that gateway.",
 		Example: "  gatehouse run -c shop/gatehouse.yaml\n  gatehouse run --to http://localhost:3000",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,12 +29,15 @@ func newRun(f *flags) *cobra.Command {
 				if cmd.Flags().Changed("config") {
 					return errors.New("--to stands in place of a file: say --to or --config")
 				}
+				if _, err := gatehouse.Before(to); err != nil {
+					return err
+				}
 				load = func() (*gatehouse.Config, error) { return gatehouse.Before(to) }
 			}
 			return found(serve(cmd.Context(), load))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "service to stand before, http://HOST:PORT, in place of a file")
+	cmd.Flags().StringVar(&to, "to", "", "service to stand before, [http://]HOST:PORT, in place of a file")
 	return cmd
 }
 
