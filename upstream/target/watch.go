@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"gatehouse/balance"
-	"gatehouse/upstream/wire"
+	"gatehouse/http1/wire"
 )
 
 // WatchKey is what a Watch is kept by: what it probes, and how.
