@@ -61,14 +61,18 @@ listen:
 apis: {a: {authorize: none, routes: [{match: GET /, target: "http://%s", headers: {request: {set: {x-client: "${client.ip}"}}}}]}}
 `
 	r := start(t, fmt.Sprintf(text, backend), nil)
-	for _, tc := range []struct{ name, address, request, client string }{
-		{"trusted header", "127.0.0.1:00", "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9, 198.51.100.7\r\n\r\n", "198.51.100.7"},
-		{"no header", "127.0.0.1:00", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "127.0.0.1"},
-		{"PROXY v1", "127.0.0.1:000", "PROXY TCP4 203.0.113.5 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "203.0.113.5"},
+	for _, tc := range []struct{ name, address, request, client, chain, proto string }{
+		{"trusted header", "127.0.0.1:00", "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9, 198.51.100.7\r\nX-Forwarded-Proto: https\r\n\r\n", "198.51.100.7", "198.51.100.7, 127.0.0.1", "https"},
+		{"Forwarded", "127.0.0.1:00", "GET / HTTP/1.1\r\nHost: a\r\nForwarded: for=198.51.100.7;proto=https\r\n\r\n", "198.51.100.7", "198.51.100.7, 127.0.0.1", "https"},
+		{"no header", "127.0.0.1:00", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "127.0.0.1", "127.0.0.1", "http"},
+		{"PROXY v1", "127.0.0.1:000", "PROXY TCP4 203.0.113.5 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "203.0.113.5", "203.0.113.5", "http"},
+		{"PROXY v1, and the client lies", "127.0.0.1:000", "PROXY TCP4 203.0.113.5 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\n\r\n", "203.0.113.5", "203.0.113.5", "http"},
 	} {
 		a := raw(t, r.address(tc.address), tc.request)
-		if want := `"X-Client":["` + tc.client + `"]`; a.status != 200 || !strings.Contains(a.body, want) {
-			t.Errorf("%s: got %d %s %v, want %s", tc.name, a.status, a.body, a.err, want)
+		for _, want := range []string{`"X-Client":["` + tc.client + `"]`, `"X-Forwarded-For":["` + tc.chain + `"]`, `"X-Forwarded-Proto":["` + tc.proto + `"]`} {
+			if a.status != 200 || !strings.Contains(a.body, want) || strings.Contains(a.body, `"Forwarded"`) {
+				t.Errorf("%s: got %d %s %v, want %s", tc.name, a.status, a.body, a.err, want)
+			}
 		}
 	}
 	if a := raw(t, r.address("127.0.0.1:000"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); a.err == nil {

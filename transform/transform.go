@@ -21,11 +21,13 @@ func New(cfg *Headers) func(http.Handler) http.Handler {
 		return nil
 	}
 	rule := &exchange.Rule{Filter: "transform", Name: "headers", At: cfg.Pos}
+	forged := twinsOf(&cfg.Request)
 	hook := func(h *exchange.Head) { response.apply(h.Header, h.Exchange, rule) }
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x := exchange.From(r)
 			x.Trail.Add(rule, exchange.Changed, "")
+			forged.removeFrom(r)
 			request.apply(r.Header, x, rule)
 			if !response.empty() {
 				x.OnHead(hook)

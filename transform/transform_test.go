@@ -57,6 +57,39 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// Servers that read "_" for "-" must not find the client's word where a rule
+// has spoken, nor in a trailer.
+func TestRequestTwins(t *testing.T) {
+	for _, test := range []struct {
+		rules string
+		want  string // what is left of the client's fields
+	}{
+		{"{set: {x-user: alice}, remove: [x-role]}", "X-User:alice X_other:1"},
+		{"{set: {x_user: alice}, remove: [X_ROLE]}", "X_other:1 X_user:alice"},
+		{"{add: {x-user: alice}}", "X-Role:root X-User:root,alice X_other:1 X_role:root X_user:root"},
+		{"{set: {x-user: \"${principal.id}\"}}", "X-Role:root X-User: X_other:1 X_role:root"},
+	} {
+		_, _, r := run(t, mustLoad(t, "headers: {request: "+test.rules+"}"), func(_ *exchange.Exchange, r *http.Request) {
+			r.Header = http.Header{"X_user": {"root"}, "X-User": {"root"}, "X_role": {"root"}, "X-Role": {"root"}, "X_other": {"1"}}
+			r.Trailer = http.Header{"X-User": nil, "X_role": nil, "X-Sum": nil}
+		}, nil)
+		var got []string
+		for name, values := range r.Header {
+			got = append(got, name+":"+strings.Join(values, ","))
+		}
+		slices.Sort(got)
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%s: %s, want %s", test.rules, s, test.want)
+		}
+		if _, user := r.Trailer["X-User"]; user != strings.Contains(test.rules, "add") {
+			t.Errorf("%s: trailers %v", test.rules, r.Trailer)
+		}
+		if _, sum := r.Trailer["X-Sum"]; !sum {
+			t.Errorf("%s: trailers %v", test.rules, r.Trailer)
+		}
+	}
+}
+
 func TestRequest(t *testing.T) {
 	cfg := mustLoad(t, `
 headers:

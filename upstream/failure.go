@@ -64,12 +64,33 @@ func (c *call) goneFailure() *failure {
 	return &failure{gone: true, reason: "client-gone", detail: errGone.Error()}
 }
 
+// bodyFailure is why the client's body could not be read. The HTTP/1 engine
+// takes every failure to read for the client's going away, but a client that is
+// late, or that has closed its sending half, can be told.
 func (c *call) bodyFailure(err error) *failure {
-	if c.x.Parent().Err() != nil {
+	f := exchange.BodyRefusal(c.Service.rule, err)
+	there := f.Status == http.StatusRequestTimeout || errors.Is(err, io.ErrUnexpectedEOF)
+	if !there && c.x.Parent().Err() != nil {
 		return c.goneFailure()
 	}
-	f := exchange.BodyRefusal(c.Service.rule, err)
 	return &failure{refusal: &f, reason: f.Reason, detail: err.Error()}
+}
+
+// clientFailure is what a call is given up for that ended on its client's side.
+// Where a body was being sent, the failure to read it says more than the engine's
+// word that the client has gone.
+func (c *call) clientFailure() *failure {
+	u := c.upload
+	if u == nil {
+		return c.goneFailure()
+	}
+	u.stopped.Store(true)
+	_ = u.conn.SetDeadline(time.Unix(1, 0))
+	<-u.done // reading fails, or has: for that the engine ends the request
+	if u.err == nil {
+		return c.goneFailure()
+	}
+	return c.bodyFailure(u.err)
 }
 
 // firstLookup waits for names that were never looked up, and for those alone.
@@ -144,11 +165,8 @@ func (c *call) sendFailure(sent int, err error) *failure {
 func (c *call) answerFailure(err error) *failure {
 	f := &failure{status: http.StatusBadGateway, reason: "reset", detail: target.Why(err).Error()}
 	switch {
-	case errors.Is(err, errGone):
-		return c.goneFailure()
-	case errors.Is(err, errUpload):
-		<-c.upload.done
-		return c.bodyFailure(c.upload.err)
+	case errors.Is(err, errGone), errors.Is(err, errUpload):
+		return c.clientFailure()
 	case errors.Is(err, errRoute):
 		f.status, f.reason = http.StatusGatewayTimeout, "deadline"
 	case errors.Is(err, errAnswer):

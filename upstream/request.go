@@ -82,7 +82,6 @@ func (c *call) appendHead(b []byte) []byte {
 			b = wire.AppendField(b, name, v)
 		}
 	}
-	b = c.appendForwarded(b)
 	b = c.appendFraming(b)
 	return append(b, "\r\n"...)
 }
@@ -92,50 +91,10 @@ func (c *call) appendHead(b []byte) []byte {
 // have set a field of that name.
 func (c *call) passes(name string) bool {
 	switch name {
-	case "Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host":
+	case "Host", "Content-Length", "Expect":
 		return false
-	case "Forwarded":
-		return c.x.Conn.Trusted
 	}
 	return !wire.HopByHop(name)
-}
-
-// appendForwarded says on whose behalf the request is sent. Only a trusted
-// peer's own fields are believed; its list of addresses is continued.
-func (c *call) appendForwarded(b []byte) []byte {
-	b = append(b, "X-Forwarded-For: "...)
-	if before := c.fromTrusted("X-Forwarded-For"); len(before) > 0 {
-		for _, v := range before {
-			b = wire.AppendValue(b, v)
-			b = append(b, ", "...)
-		}
-		b = c.x.Conn.Source.Addr().AppendTo(b)
-	} else {
-		b = c.x.Client.AppendTo(b)
-	}
-	b = append(b, "\r\nX-Forwarded-Proto: "...)
-	switch before := c.fromTrusted("X-Forwarded-Proto"); {
-	case len(before) > 0:
-		b = wire.AppendValue(b, before[0])
-	case c.x.Conn.TLS:
-		b = append(b, "https"...)
-	default:
-		b = append(b, "http"...)
-	}
-	b = append(b, "\r\nX-Forwarded-Host: "...)
-	if before := c.fromTrusted("X-Forwarded-Host"); len(before) > 0 {
-		b = wire.AppendValue(b, before[0])
-	} else {
-		b = wire.AppendValue(b, c.r.Host)
-	}
-	return append(b, "\r\n"...)
-}
-
-func (c *call) fromTrusted(name string) []string {
-	if !c.x.Conn.Trusted {
-		return nil
-	}
-	return c.r.Header[name]
 }
 
 // appendFraming says how long the body is, and which trailers are understood
@@ -167,11 +126,13 @@ func (c *call) appendFraming(b []byte) []byte {
 }
 
 // trailers returns the names of the trailer fields that the client announced,
-// that no filter took away, and that may pass.
+// that no filter took away, and that may pass. A field that the head holds is
+// not among them: a server that joins the two would read the client's word
+// beside what a filter has set.
 func (c *call) trailers() []string {
 	var names []string
 	for name := range c.r.Trailer {
-		if wire.TrailerAllowed(name) {
+		if _, said := c.r.Header[name]; !said && wire.TrailerAllowed(name) {
 			names = append(names, name)
 		}
 	}
