@@ -208,6 +208,10 @@ func (a *answer) inform(status int) {
 func (a *answer) refuse(status int, header http.Header, body []byte, bodiless bool) {
 	b := appendStatus(a.buffer()[:0], status)
 	for name, values := range header {
+		switch name {
+		case "Content-Length", "Transfer-Encoding", "Connection":
+			continue
+		}
 		for _, v := range values {
 			b = wire.AppendField(b, name, v)
 		}

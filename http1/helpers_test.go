@@ -123,7 +123,7 @@ func (s *scope) Spent() bool {
 	return s.held
 }
 
-func (o owner) Context(connection context.Context) http1.Context {
+func (o owner) Context(connection http1.Connection) http1.Context {
 	o.mu.Lock()
 	o.contexts++
 	o.mu.Unlock()

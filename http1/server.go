@@ -30,7 +30,7 @@ type Owner interface {
 	// Context returns the context for the connection's requests, a child of
 	// the connection's. It is called before the first request, and before
 	// every one that follows a context that is spent.
-	Context(connection context.Context) Context
+	Context(connection Connection) Context
 	// Refused is told of a request that is refused before a handler sees it,
 	// and returns the fields and the body of the answer; the connection ends.
 	Refused(f Fault) (http.Header, []byte)
@@ -42,6 +42,15 @@ type Owner interface {
 	Hijacked()
 	// Panicked is told of a handler's panic, other than http.ErrAbortHandler.
 	Panicked(cause any)
+}
+
+// Connection is a connection's context. It ends with the connection, and with
+// what Done tells of the client.
+type Connection interface {
+	context.Context
+	// AfterFunc is what package context asks for, so that children cost no
+	// goroutine.
+	AfterFunc(f func()) (stop func() bool)
 }
 
 // Context is the context of requests, one after the other.
