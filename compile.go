@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/auth"
 	"gatehouse/authorize"
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -39,6 +40,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
+		a.checkDefaults(report)
 		for _, deployment := range api.Resolve(&a.Config) {
 			stages = append(stages, d.deploy(a, deployment, report))
 		}
@@ -52,7 +54,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 // throttle, and 404.
 func unknownHost(cfg *Config) *endpoint {
 	return &endpoint{
-		throttle: []throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}},
+		throttle: throttle.PerCaller([]throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}}),
 		rule:     hostRule,
 	}
 }
@@ -63,7 +65,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 	if dep.Own != nil {
 		base = dep.Own.over(a.Policies)
 	}
-	fallback := d.add(d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos}))
+	fallback := d.add(d.fallback(a, dep, base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
 	}
@@ -79,7 +81,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			continue
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
-		e.name, e.at, e.methods, e.target = match.String(), r.Pos, match.Methods, r.Target
+		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
 		}
@@ -92,6 +94,16 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		})
 	}
 	return stage
+}
+
+// fallback is what serves requests of a stage that none of its routes takes. It
+// lets nobody in, so there is nobody to ask for a credential, and nothing that
+// everybody shares is used up.
+func (d *draft) fallback(a *API, dep api.Deployment[Policies], base Policies) *endpoint {
+	base.Authorize = nil
+	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
+	e.throttle = throttle.PerCaller(e.throttle)
+	return e
 }
 
 func (d *draft) add(e *endpoint) *endpoint {
@@ -133,6 +145,9 @@ func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
 // check holds a route against what it names.
 func (d *draft) check(a *API, e *endpoint, report *config.Report) {
 	authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
+	if e.policies.Authorize != nil {
+		auth.CheckOrder(report, e.policies.Authorize.Any, a.Authorizers)
+	}
 	for _, destination := range e.target.Destinations {
 		d.checkDestination(destination, report)
 	}
@@ -165,6 +180,16 @@ func (d *draft) shareMethods() {
 		if methods := all[of(e)]; e.name != "" && methods != route.Any {
 			e.corsMethods = methods.Names()
 		}
+	}
+}
+
+// checkDefaults holds what the API and its stages say for their routes against
+// what they name, whether or not a route leaves it to them.
+func (a *API) checkDefaults(report *config.Report) {
+	known := names(a.Authorizers)
+	a.Policies.Authorize.CheckNames(report, known)
+	for _, stage := range names(a.Stages) {
+		a.Stages[stage].Policies.Authorize.CheckNames(report, known)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/auth"
 	"gatehouse/authorize"
+	"gatehouse/compress"
 	"gatehouse/config"
 	"gatehouse/cors"
 	"gatehouse/edge"
@@ -30,7 +31,7 @@ type Config struct {
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
-	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request, per address"`
+	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 
@@ -40,8 +41,10 @@ type Config struct {
 
 // GatewayLimits are limits that no route can outgrow.
 type GatewayLimits struct {
-	Buffers  config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
-	Shutdown config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+	Buffers    config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
+	Encoders   config.Size     `yaml:"encoders" default:"256MiB" range:"0..1TiB" doc:"memory that compressing may take at once: answers that find no room stay plain"`
+	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
+	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
 }
 
 // API is one entry of apis.
@@ -54,6 +57,7 @@ type API struct {
 type Policies struct {
 	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
 	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
+	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
@@ -94,6 +98,9 @@ func (PathOddity) ConfigSchema() *config.Schema {
 // among it: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
+	if p.Compress == nil {
+		p.Compress = base.Compress
+	}
 	if p.CORS == nil {
 		p.CORS = base.CORS
 	}

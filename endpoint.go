@@ -25,7 +25,8 @@ type endpoint struct {
 	prefix      api.Prefix
 	variables   map[string]string
 	methods     route.Methods
-	corsMethods []string // what CORS grants by default; nil for every method
+	corsMethods []string  // what CORS grants by default; nil for every method
+	fallback    *endpoint // the stage's default; nil for that itself
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level

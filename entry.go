@@ -59,7 +59,8 @@ func (v *visit) serve() {
 		return
 	}
 	err := x.Path.Parse(edge.Target(r))
-	if edge.Redirect(x, &x.Writer, r) {
+	if edge.Redirects(r) && v.snap.table.Serves(x.Host) {
+		edge.Redirect(x, &x.Writer, r)
 		return
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
 	"gatehouse/edge/ca"
@@ -25,6 +27,7 @@ import (
 // keepers are what outlives a reload.
 type keepers struct {
 	bodies    *exchange.Budget
+	encoders  *compress.Keeper
 	authority *ca.CA
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
@@ -40,15 +43,19 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the internal CA: %w", err)
 	}
+	if text := authority.Warning(); text != "" {
+		o.Logger.Warn(text)
+	}
 	k := &keepers{
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
+		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
-		limits:    limit.NewKeeper(limit.Options{}),
+		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
 	k.keys = auth.NewKeeper(auth.Options{
-		Fetch:       fetcher(k.dialer.HTTPClient(dial.ClientOptions{Plain: true})),
+		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
 	})
@@ -71,7 +78,8 @@ func developmentKeys(data string) ([]byte, error) {
 }
 
 // fetcher gets what the gateway needs from networks for itself.
-func fetcher(client *http.Client) func(context.Context, string) ([]byte, http.Header, error) {
+func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
+	client := k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}})
 	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -100,6 +108,7 @@ func (k *keepers) close(ctx context.Context) {
 
 // leases are one reload's hold on all keepers.
 type leases struct {
+	encoders  *compress.Keeper // has nothing to lease
 	observe   *observe.Lease
 	limits    *limit.Lease
 	keys      *auth.Lease
@@ -110,6 +119,7 @@ type leases struct {
 
 func (k *keepers) begin() *leases {
 	return &leases{
+		encoders:  k.encoders,
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),

@@ -140,5 +140,8 @@ func (g *Gateway) reload() error {
 	if cfg.Data.Value != running.Data.Value {
 		return fmt.Errorf("%s: data moves from %s to %s only by a restart", cfg.Data.At, running.Data.Value, cfg.Data.Value)
 	}
+	if cfg.Limits.Principals != running.Limits.Principals {
+		return fmt.Errorf("%s: limits.principals goes from %d to %d only by a restart", cfg.Of("limits"), running.Limits.Principals, cfg.Limits.Principals)
+	}
 	return g.install(cfg)
 }

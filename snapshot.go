@@ -23,34 +23,34 @@ type Snapshot struct {
 	owners     map[string]string // host -> API
 }
 
-// lookup finds what serves a request. A CORS preflight without a route of its
-// own is led to the route that it asks for, whose chain answers it; a route
-// without CORS does not take it.
+// lookup finds what serves a request. A CORS preflight is led to the route that
+// it asks for, whose chain answers it: another route at the same path that takes
+// OPTIONS may be for other pages.
 func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*endpoint] {
-	found := s.table.Lookup(route.Of(x, r), x.Params)
-	if found.Outcome == route.Found {
-		return found
-	}
 	preflight, ok := route.PreflightOf(x, r)
 	if !ok {
-		return found
+		return s.table.Lookup(route.Of(x, r), x.Params)
 	}
 	asked := s.table.Lookup(preflight, x.Params)
-	if asked.Outcome != route.Found || asked.Value.policies.CORS == nil {
-		return found
+	if asked.Outcome == route.Found && asked.Value.policies.CORS != nil {
+		return asked
 	}
-	return asked
+	found := s.table.Lookup(route.Of(x, r), x.Params)
+	if asked.Outcome == route.Found && found.Outcome == route.Found && found.Value.policies.CORS != nil {
+		return route.Result[*endpoint]{Outcome: route.NoMethod, Value: asked.Value.fallback, Allow: asked.Value.methods, Params: x.Params}
+	}
+	return found
 }
 
 // misdirected reports a request on a TLS connection that was made for another
-// API than its Host names (RFC 9110 section 15.5.20). A name that no API claims
-// binds to nothing.
+// API than the one that its Host has led to, which may be one for any host (RFC
+// 9110 section 15.5.20). A name that no API claims binds to nothing.
 func (s *Snapshot) misdirected(x *exchange.Exchange) bool {
-	if x.Conn.SNI == "" || x.Conn.SNI == x.Host {
+	if x.Conn.SNI == "" || x.Conn.SNI == x.Host || x.API == "" {
 		return false
 	}
-	named, asked := s.owner(x.Conn.SNI), s.owner(x.Host)
-	return named != "" && asked != "" && named != asked
+	named := s.owner(x.Conn.SNI)
+	return named != "" && named != x.API
 }
 
 // owner returns the API that names a host; "" for none.

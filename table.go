@@ -21,7 +21,7 @@ type RouteInfo struct {
 	Authorize string            `json:"authorize"`
 	Chain     []string          `json:"chain,omitempty"` // the filters in order; known of a running gateway
 	At        string            `json:"at"`
-	Digests   map[string]string `json:"digests"` // of each section that counts for the route
+	Digests   map[string]string `json:"-"` // of each section that counts for the route
 }
 
 // Routes returns the routes of a loaded configuration, by API, stage and the
@@ -78,13 +78,13 @@ func (e *endpoint) authorizeText() string {
 	return text
 }
 
-// digests hashes each section that counts for the route. Only hashes leave
-// the process: secrets are among what is hashed.
+// digests hashes each section that counts for the route. They stay in the
+// process: secrets are among what is hashed, and a weak one could be guessed.
 func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
-		"throttle":  e.throttle, "cors": p.CORS, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
+		"throttle":  e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
 		"target": []any{e.target, e.serviceConfigs(cfg)}, "rewrite": e.rewrite,
 	}

@@ -108,7 +108,10 @@ func (o owner) Refused(f http1.Fault) (http.Header, []byte) {
 }
 
 // Broken implements http1.Owner.
-func (o owner) Broken() { o.listener.counters.CutRequests.Add(1) }
+func (o owner) Broken() {
+	o.listener.counters.CutRequests.Add(1)
+	o.listener.tell(o.conn, http1.Fault{Status: http.StatusBadRequest, Reason: "header-cut", Detail: "the connection broke off within a request's head"})
+}
 
 // SlowBody implements http1.Owner.
 func (o owner) SlowBody() { o.listener.counters.SlowBodies.Add(1) }

@@ -65,8 +65,13 @@ func (h *handOver) Close() error {
 
 func (h *handOver) Addr() net.Addr { return h.addr }
 
-// maxFields is how many fields a request may have.
+// maxFields is how many fields a request by HTTP/1 may have.
 const maxFields = 256
+
+// frameSize is the largest HTTP/2 frame that is taken, the least that a server
+// must (RFC 9113 section 4.2): the engine reserves a frame's whole length as soon
+// as its first nine bytes are there, for every connection of every stranger.
+const frameSize = 16 << 10
 
 func newEngine(l *listener, s settings) *engine {
 	e := &engine{listener: l, settings: s, conns2: newHandOver(l.socket.Addr())}
@@ -83,13 +88,16 @@ func newEngine(l *listener, s settings) *engine {
 		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like any other
 		ReadHeaderTimeout:            s.headerTimeout,
 		IdleTimeout:                  s.idleTimeout,
-		MaxHeaderBytes:               s.header,
-		Protocols:                    new(http.Protocols),
-		ErrorLog:                     log.New(engineLog{l}, "", 0),
-		BaseContext:                  func(net.Listener) context.Context { return l.ctx },
-		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return h2Context{ctx, connOf(c)} },
+		// Check refuses what is over the limit, which the engine would answer
+		// without telling anybody; it only has to stop what is far over.
+		MaxHeaderBytes: 2 * s.header,
+		Protocols:      new(http.Protocols),
+		ErrorLog:       log.New(engineLog{l}, "", 0),
+		BaseContext:    func(net.Listener) context.Context { return l.ctx },
+		ConnContext:    func(ctx context.Context, c net.Conn) context.Context { return h2Context{ctx, connOf(c)} },
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: s.streams,
+			MaxReadFrameSize:     frameSize,
 			CountError:           func(string) { l.counters.HTTP2Errors.Add(1) },
 		},
 	}
@@ -193,6 +201,9 @@ func (l engineLog) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	l.listener.counters.EngineErrors.Add(1)
+	if strings.HasSuffix(text, "COMPRESSION_ERROR") {
+		l.listener.counters.HTTP2Errors.Add(1) // headers far over the limit, of which CountError is not told
+	}
 	l.listener.log.Debug("http engine", "error", text)
 	return len(p), nil
 }

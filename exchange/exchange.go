@@ -43,7 +43,13 @@ type Upstream struct {
 type RateLimit struct {
 	Policy    string        // the limit's name in the RateLimit-Policy field; "" where none applied
 	Remaining int           // requests that may follow at once
-	Reset     time.Duration // until the limit's whole burst is there again
+	Reset     time.Duration // no more than Remaining should follow before it has passed
+}
+
+// Coding is the content coding that the gateway itself gave the answer.
+type Coding struct {
+	Name  string // as Content-Encoding says it: "gzip"; "" where it gave none
+	Plain int64  // bytes of the body before it
 }
 
 // Trace is the request's place in a distributed trace (W3C Trace Context).
@@ -83,6 +89,7 @@ type Exchange struct {
 	Labels    []string
 	RateLimit RateLimit
 	Upstream  Upstream
+	Coding    Coding
 	Trail     Trail
 
 	// Refused is the gateway's own refusal; nil where a target answered.

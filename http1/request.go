@@ -121,7 +121,7 @@ func (c *Conn) locate(r *http.Request, q *wire.Request) error {
 	if !strings.EqualFold(whole.Host, q.Host) {
 		return errOtherHost // RFC 9112 section 3.2.2 lets the target win; what is behind us may not know that
 	}
-	*u = *whole
+	*u, q.Host = *whole, whole.Host
 	return nil
 }
 

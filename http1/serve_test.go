@@ -54,7 +54,7 @@ func TestRequests(t *testing.T) {
 		{Method: "POST", URI: "/p", Path: "/p", Host: "shop.test:80", Header: http.Header{"Content-Length": {"5"}}, Length: 5, Body: "hello"},
 		{Method: "PUT", URI: "/q?", Path: "/q", Host: "h", Header: http.Header{}, Length: -1, Body: "abcde", Trailer: http.Header{"X-Sum": {"7"}}, Encoding: []string{"chunked"}},
 		{Method: "OPTIONS", URI: "*", Path: "*", Host: "h", Header: http.Header{}},
-		{Method: "GET", URI: "http://Other.test/x", Path: "/x", Host: "other.test", Header: http.Header{}},
+		{Method: "GET", URI: "http://Other.test/x", Path: "/x", Host: "Other.test", Header: http.Header{}},
 		{Method: "DELETE", URI: "/%zz", Path: "/%zz", Host: "h", Header: http.Header{"Connection": {"close, x"}}, Close: true},
 	}
 	for i := range want {

@@ -51,6 +51,39 @@ apis: {a: {authorize: none, routes: [{match: GET /, target: mock}]}}
 	}
 }
 
+// TestRedirectOfStrangersHosts: nobody is sent to a host that no API serves,
+// and over plain HTTP nothing else is served.
+func TestRedirectOfStrangersHosts(t *testing.T) {
+	r := start(t, `
+listen:
+  - {address: "127.0.0.1:0", tls: {certificates: internal}}
+  - {address: "127.0.0.1:00", redirect: "https:443"}
+apis: {a: {domains: [api.shop.test, "*.wild.test"], authorize: none, routes: [{match: "ANY /{proxy*}", target: mock}]}}
+`, nil)
+	for _, tc := range []struct {
+		head     string
+		status   int
+		location string
+	}{
+		{"GET /x HTTP/1.1\r\nHost: api.shop.test", 301, "https://api.shop.test/x"},
+		{"GET /x HTTP/1.1\r\nHost: a.wild.test:8080", 301, "https://a.wild.test/x"},
+		{"GET http://api.shop.test/x HTTP/1.1\r\nHost: api.shop.test", 301, "https://api.shop.test/x"},
+		{"GET http://api.shop.test/x HTTP/1.1\r\nHost: evil.test", 400, ""},
+		{"GET /x HTTP/1.1\r\nHost: evil.test", 404, ""},
+		{"GET /x HTTP/1.1\r\nHost: api.shop.test.evil.test", 404, ""},
+		{"GET /x HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: api.shop.test", 404, ""},
+		{"OPTIONS /x HTTP/1.1\r\nHost: evil.test\r\nOrigin: https://a.test\r\nAccess-Control-Request-Method: GET", 404, ""},
+		{"GET /x HTTP/1.1\r\nHost: api.shop.test@evil.test", 400, ""},
+		{"GET //evil.test/x HTTP/1.1\r\nHost: api.shop.test", 301, "https://api.shop.test//evil.test/x"},
+		{"GET /x HTTP/1.0", 400, ""},
+	} {
+		a := raw(t, r.address("127.0.0.1:00"), tc.head+"\r\n\r\n")
+		if a.status != tc.status || a.header.Get("Location") != tc.location {
+			t.Errorf("%q: got %d %q %v, want %d %q", tc.head, a.status, a.header.Get("Location"), a.err, tc.status, tc.location)
+		}
+	}
+}
+
 func TestTrustedProxy(t *testing.T) {
 	backend := newBackend(t, "a").Listener.Addr().String()
 	const text = `
@@ -84,7 +117,8 @@ func TestMisdirected(t *testing.T) {
 	r := start(t, `
 apis:
   a: {domains: [a.test], authorize: none, routes: [{match: GET /, target: mock}]}
-  b: {domains: [b.test], authorize: none, routes: [{match: GET /, target: mock}]}
+  b: {domains: [b.test, "*.b.test"], authorize: none, routes: [{match: GET /, target: mock}]}
+  rest: {authorize: none, routes: [{match: GET /, target: mock}]}
 `, nil)
 	ask := func(sni, host string) answer {
 		conn, err := tls.Dial("tcp", r.secure(), &tls.Config{RootCAs: r.roots, ServerName: sni})
@@ -99,7 +133,12 @@ apis:
 	for _, tc := range []struct {
 		sni, host string
 		status    int
-	}{{"a.test", "a.test", 200}, {"a.test", "b.test", 421}, {"localhost", "b.test", 200}} {
+	}{
+		{"a.test", "a.test", 200}, {"a.test", "A.TEST.:443", 200}, {"a.test", "b.test", 421}, {"a.test", "x.b.test", 421},
+		{"b.test", "x.b.test", 200}, // one API's names are one
+		{"a.test", "other.test", 421},
+		{"localhost", "b.test", 200}, {"localhost", "other.test", 200},
+	} {
 		a := ask(tc.sni, tc.host)
 		if a.status != tc.status {
 			t.Errorf("SNI %s, Host %s: got %d, want %d", tc.sni, tc.host, a.status, tc.status)

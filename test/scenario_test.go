@@ -29,7 +29,7 @@ import (
 //	content-type: application/json
 //	!server                  a header that must not be there
 //
-//	a line that the body must hold
+//	a line that the body must hold, once it is uncompressed
 //	!a line that it must not hold
 //	-- what is asked.log --  lines that the request's access-log line must hold
 //
@@ -216,10 +216,11 @@ func compare(got answer, text string) string {
 			return problem
 		}
 	}
+	plain, _ := uncompressed(got)
 	for wanted := range strings.Lines(body) {
 		wanted = strings.TrimSpace(wanted)
 		absent, not := strings.CutPrefix(wanted, "!")
-		if wanted != "" && not == strings.Contains(got.body, absent) {
+		if wanted != "" && not == strings.Contains(plain, absent) {
 			return "the body: want " + wanted
 		}
 	}

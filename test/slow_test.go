@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -99,3 +100,33 @@ func (r *running) dialTLS(t *testing.T, protocol string) *tls.Conn {
 	return conn
 }
 
+// TestUnfinishedHeads: a request that never becomes one, for being slow, cut off
+// or too large, ends its connection and leaves a line in the access log.
+func TestUnfinishedHeads(t *testing.T) {
+	r := start(t, fmt.Sprintf(impatient, newBackend(t, "a").Listener.Addr()), nil)
+	for _, tc := range []struct {
+		name, text string
+		ends       bool
+		status     int
+		reason     string
+	}{
+		{"slow", "GET / HTTP/1.1\r\nHost: local", false, 408, "header-timeout"},
+		{"cut off", "GET / HTTP/1.1\r\nHost: local", true, 400, "header-cut"},
+		{"too large", "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 20<<10), false, 431, "header-too-large"},
+		{"a target too large", "GET /" + strings.Repeat("x", 20<<10), false, 431, "header-too-large"},
+		{"garbage", "\x00\x01\x02\r\n\r\n", false, 400, "bad-request"},
+	} {
+		conn := r.dialTLS(t, "http/1.1")
+		_, _ = io.WriteString(conn, tc.text)
+		if tc.ends {
+			_ = conn.CloseWrite()
+		}
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection stays", tc.name)
+		}
+		line := r.logLine(`"reason":"` + tc.reason + `"`)
+		if !strings.Contains(line, fmt.Sprintf(`"status":%d`, tc.status)) || !strings.Contains(line, `"client":"127.0.0.1"`) {
+			t.Errorf("%s: the access log says %s", tc.name, line)
+		}
+	}
+}

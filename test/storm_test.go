@@ -205,6 +205,7 @@ func TestReloadThatFails(t *testing.T) {
 		{"unknown key", good + "servces: {}\n", `did you mean "services"?`},
 		{"missing file", good + "  b: {targets: [\"127.0.0.1:1\"], tls: {ca: missing.pem}}\n", "missing.pem"},
 		{"taken port", "listen: [{address: \"127.0.0.1:0\", tls: {certificates: internal}}, {address: \"" + taken + "\"}]\n" + good, "cannot listen on " + taken},
+		{"another number of principals", "limits: {principals: 2048, shutdown: 5s}\n" + good, ":1: limits.principals goes from 1048576 to 2048 only by a restart"},
 		{"unknown service", strings.ReplaceAll(good, "service:a", "service:b"), `unknown service "b"`},
 	} {
 		r.configure(tc.config)
@@ -240,7 +241,7 @@ services:
 	if err := r.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	token := "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA"
+	token := "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4Iiwic3ViIjoiYSJ9.AAAA" // of the issuer x
 	closed := sendHTTP1(t, r, message{method: "GET", target: "/closed", host: "localhost", header: [][2]string{{"Authorization", "Bearer " + token}}})
 	open := sendHTTP1(t, r, message{method: "GET", target: "/open", host: "localhost"})
 	if closed.status != 503 || open.status != 200 {

@@ -156,8 +156,10 @@ func TestGatewayAndSources(t *testing.T) {
 		Keys: func() []KeySetStats {
 			return []KeySetStats{{Source: "keys.json", Keys: 2, LastSuccess: time.UnixMilli(1500)}, {Source: "\xff"}}
 		},
-		Bodies: func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
-		Logs:   func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
+		Bodies:   func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
+		Codings:  func() []CodingStats { return []CodingStats{{Coding: "gzip", Answers: 3, Plain: 300, Coded: 30}} },
+		Encoders: func() EncoderStats { return EncoderStats{Used: 6, Limit: 12, Refused: 1} },
+		Logs:     func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
 	})
 	m.Reloaded(1, nil)
 	m.Reloaded(0, errors.New("no"))
@@ -175,6 +177,12 @@ func TestGatewayAndSources(t *testing.T) {
 		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                "1.5",
 		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                           "0",
 		`gatehouse_body_buffer_used_bytes`:                                                 "5",
+		`gatehouse_compress_answers_total{coding="gzip"}`:                                  "3",
+		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                              "300",
+		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                              "30",
+		`gatehouse_compress_memory_used_bytes`:                                             "6",
+		`gatehouse_compress_memory_limit_bytes`:                                            "12",
+		`gatehouse_compress_memory_refused_total`:                                          "1",
 		`gatehouse_access_log_dropped_total{log="stdout"}`:                                 "1",
 		`gatehouse_config_generation`:                                                      "2",
 		`gatehouse_config_reloads_total{result="success"}`:                                 "2",

@@ -69,7 +69,7 @@ const (
 // collectors returns a collector for every source that there is.
 func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
-		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(),
+		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(),
 	}
 	present := all[:0]
 	for _, c := range all {
@@ -144,6 +144,29 @@ func (s Sources) bodies() prometheus.Collector {
 		func(*T) []string { return nil },
 		column[T]{"used_bytes", "Memory of buffered bodies.", current, func(b *T) float64 { return float64(b.Used) }},
 		column[T]{"limit_bytes", "Memory that buffered bodies may take.", current, func(b *T) float64 { return float64(b.Limit) }},
+	)
+}
+
+func (s Sources) codings() prometheus.Collector {
+	type T = CodingStats
+	return newFamily(s.Codings, "compress", []string{"coding"},
+		func(c *T) []string { return []string{c.Coding} },
+		column[T]{"answers_total", "Answers that were compressed.", counts, func(c *T) float64 { return float64(c.Answers) }},
+		column[T]{"plain_bytes_total", "Bytes of their bodies before.", counts, func(c *T) float64 { return float64(c.Plain) }},
+		column[T]{"coded_bytes_total", "Bytes of their bodies after.", counts, func(c *T) float64 { return float64(c.Coded) }},
+	)
+}
+
+func (s Sources) encoders() prometheus.Collector {
+	if s.Encoders == nil {
+		return nil
+	}
+	type T = EncoderStats
+	return newFamily(func() []T { return []T{s.Encoders()} }, "compress_memory", nil,
+		func(*T) []string { return nil },
+		column[T]{"used_bytes", "Memory of the encoders at work.", current, func(e *T) float64 { return float64(e.Used) }},
+		column[T]{"limit_bytes", "Memory that encoders may take.", current, func(e *T) float64 { return float64(e.Limit) }},
+		column[T]{"refused_total", "Answers that stayed plain because it was used up.", counts, func(e *T) float64 { return float64(e.Refused) }},
 	)
 }
 
