@@ -169,11 +169,12 @@ func (g *Gateway) policy(key string) *edge.Policy {
 }
 
 // engineRefused counts and logs what the HTTP engine refused before the entry.
-func (g *Gateway) engineRefused(conn *exchange.Conn, status int, reason string) {
+func (g *Gateway) engineRefused(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange {
 	snap := g.current.Load()
-	x := exchange.Refused(conn, formRule, status, reason)
+	x := exchange.Refused(conn, formRule, status, reason, detail)
 	x.Generation = snap.generation
 	snap.observer.Done(x, observe.Seen{})
+	return x
 }
 
 // Addr returns the address that the listener with a key, its address as

@@ -75,18 +75,9 @@ func (c *conn) atHead(h *exchange.Head) {
 	if c.policy.hsts != nil && !isLocal(h.Exchange.Host) {
 		h.Header["Strict-Transport-Security"] = c.policy.hsts
 	}
-	if c.ending() || ambiguous(h.Exchange) {
+	if c.ending() {
 		h.Header.Set("Connection", "close")
 	}
-}
-
-// ambiguous reports whether a request's body may have been framed in two ways:
-// by a length beside chunks, or by chunks on HTTP/1.0. After such a request a
-// server must close the connection, since a proxy before it may have read the
-// bytes in the other way (RFC 9112 section 6.1). The engine hides which requests
-// they are, so it holds for all chunks, and for all of HTTP/1.0.
-func ambiguous(x *exchange.Exchange) bool {
-	return x.Proto == "HTTP/1.0" || x.Proto == "HTTP/1.1" && x.Body.Declared() < 0
 }
 
 // strip removes what Connection nominates, and reports whether the request is

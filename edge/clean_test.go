@@ -46,7 +46,7 @@ func request(t testing.TB, c *conn, head string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.WithContext(connContext{context.Background(), c})
+	return r.WithContext(h2Context{context.Background(), c})
 }
 
 func clean(t *testing.T, c *conn, head string) (http.Header, *exchange.Exchange) {
@@ -264,7 +264,7 @@ func FuzzClean(f *testing.F) {
 	p := policyFor(trusting("10.0.0.0/8"))
 	c := connFor(p, "10.1.1.1:1")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		r := httptest.NewRequest("GET", "http://a.test/", nil).WithContext(connContext{context.Background(), c})
+		r := httptest.NewRequest("GET", "http://a.test/", nil).WithContext(h2Context{context.Background(), c})
 		r.Header.Add(name, value)
 		r.Header[name] = append(r.Header[name], value)
 		x, r := exchange.Begin(httptest.NewRecorder(), r, &c.info, nil)

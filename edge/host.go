@@ -9,16 +9,16 @@ import (
 // Fault is why a request cannot be served whatever its route.
 type Fault struct {
 	Status int    // 400, 405 for CONNECT, or 431
-	Reason string // one of few words, for metrics: "host", "target", "method", "header-too-large"
+	Reason string // one of few words, for metrics: "host", "target", "method", "body", "header-too-large"
 	Detail string // for log and trail
 }
 
 // Check refuses what no gateway should serve: CONNECT, OPTIONS *, a target
 // that is neither a path nor an http URL, a Host that is missing, that servers
-// could read in different ways or that is not what HTTP/2's :authority says, and
-// on HTTP/2 more headers than the listener takes. What concerns the message's
-// framing, and on HTTP/1 its size, the engine has refused before. It costs no
-// allocation.
+// could read in different ways or that is not what HTTP/2's :authority says, a
+// body with GET or HEAD, and on HTTP/2 more headers than the listener takes. What
+// concerns the message's framing, and on HTTP/1 its size, the engine has refused
+// before. It costs no allocation.
 func Check(r *http.Request) (f Fault, ok bool) {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -31,14 +31,16 @@ func Check(r *http.Request) (f Fault, ok bool) {
 		return Fault{http.StatusBadRequest, "host", "malformed Host"}, false
 	case !sameHost(r):
 		return Fault{http.StatusBadRequest, "host", "Host is not what :authority says"}, false
+	case r.ContentLength != 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return Fault{http.StatusBadRequest, "body", "a body with GET or HEAD"}, false
 	case r.ProtoMajor > 1 && tooLarge(r):
 		return Fault{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "more headers than limits.header takes"}, false
 	}
 	if r.RequestURI != "" && r.RequestURI[0] == '/' {
 		return Fault{}, true
 	}
-	// RFC 9112 section 3.2.2: an absolute target's host counts, and Host is
-	// ignored; net/http has already taken it so.
+	// RFC 9112 section 3.2.2: an absolute target's host counts; the engine has
+	// held Host against it.
 	if _, ok := cutScheme(r.RequestURI); !ok || r.URL.User != nil || r.URL.Host != r.Host {
 		return Fault{http.StatusBadRequest, "target", "the target is neither a path nor an http URL"}, false
 	}

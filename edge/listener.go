@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1"
 )
 
 // listener is one socket with its accept loop and its connections. It is the
@@ -20,7 +21,7 @@ type listener struct {
 	socket   *net.TCPListener
 	handler  http.Handler
 	policyOf func(key string) *Policy
-	refused  func(*exchange.Conn, int, string)
+	refused  func(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange
 	log      *slog.Logger
 	owner    *Listeners
 	counters Counters
@@ -234,12 +235,7 @@ func (l *listener) handOver(c *conn, served net.Conn, h2 bool) {
 			_ = served.Close()
 			return
 		}
-		c.engine.Store(e)
-		to := e.conns1
-		if h2 {
-			to = e.conns2
-		}
-		if to.give(served) {
+		if e.serve(c, served) {
 			return
 		}
 		tried = e
@@ -299,30 +295,27 @@ func (l *listener) kill() {
 	}
 	l.mu.Unlock()
 	for _, c := range conns {
-		_ = c.Close()
+		c.kill()
 	}
 }
 
-// engineRefused counts a request that the HTTP engine refused by itself.
-func (l *listener) engineRefused(c *conn, status int) {
-	reason := "bad-request"
-	switch status {
-	case http.StatusRequestHeaderFieldsTooLarge:
-		reason = "header-too-large"
+// engineRefused counts a request that the HTTP/1 engine refused by itself, and
+// returns what the client is told.
+func (l *listener) engineRefused(c *conn, f http1.Fault) (http.Header, []byte) {
+	switch f.Status {
+	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong:
 		l.counters.LargeHeaders.Add(1)
 	case http.StatusRequestTimeout:
-		reason = "header-timeout"
 		l.counters.SlowHeaders.Add(1)
 	default:
 		l.counters.BadRequests.Add(1)
 	}
-	l.tell(c, status, reason)
+	return l.tell(c, f).Answer()
 }
 
-// tell tells of a request that never reached the handler.
-func (l *listener) tell(c *conn, status int, reason string) {
-	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", status, "reason", reason)
-	if l.refused != nil {
-		l.refused(&c.info, status, reason)
-	}
+// tell tells of a request that never reached the handler, and returns its
+// record.
+func (l *listener) tell(c *conn, f http1.Fault) *exchange.Exchange {
+	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", f.Status, "reason", f.Reason, "detail", f.Detail)
+	return l.refused(&c.info, f.Status, f.Reason, f.Detail)
 }

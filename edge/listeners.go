@@ -15,7 +15,7 @@ import (
 	"gatehouse/keeper"
 )
 
-// Options are what Listeners need. All but Refused are required.
+// Options are what Listeners need. All are required.
 type Options struct {
 	// Handler serves every request. Its requests answer to ConnOf and
 	// PolicyOf.
@@ -23,10 +23,11 @@ type Options struct {
 	// Policy returns the policy of a key in the snapshot in force; nil for
 	// none. It is called once for each connection, from any goroutine.
 	Policy func(key string) *Policy
-	// Refused is told of every request that ended before Handler saw it: status
-	// 400 (also where the client broke off), 408 (where it was only closed), 417,
-	// 431, 501 or 505, and the reason in one word for metrics. May be nil.
-	Refused func(conn *exchange.Conn, status int, reason string)
+	// Refused is told of every request by HTTP/1 that ended before Handler saw it:
+	// status 400 (also where the client broke off), 408, 414, 417, 431 or 505, the
+	// reason in one word for metrics, and what is wrong. It returns the record of
+	// that, which says what the client is told.
+	Refused func(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange
 	Log     *slog.Logger
 }
 

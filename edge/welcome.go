@@ -170,7 +170,7 @@ func (l *listener) handshake(c *conn) {
 		l.handOver(c, secure, true)
 		return
 	}
-	l.handOver(c, &secureConn{Conn: secure, conn: c}, false)
+	l.handOver(c, secure, false)
 }
 
 func (l *listener) handshakeFailed(c *conn, err error) {

@@ -57,7 +57,7 @@ func room(path string) (name string, ours bool) {
 
 // leaves may be imported by every room. A leaf imports only the leaves that
 // stand before it.
-var leaves = []string{"config", "exchange", "keeper", "limit", "dial", "balance"}
+var leaves = []string{"config", "exchange", "keeper", "limit", "dial", "balance", "http1"}
 
 // assemblies may import every room.
 var assemblies = map[string]bool{"": true, "cmd": true, "test": true, "bench": true, "examples": true}
@@ -187,7 +187,8 @@ var starters = map[string]string{
 	"admin/listener.go":         "keeper: the admin listener's accept loop",
 	"edge/listener.go":          "keeper: a listener's accept loop",
 	"edge/listeners.go":         "keeper: the end of a retired listener",
-	"edge/engine.go":            "keeper: the HTTP engine's accept loop",
+	"edge/engine.go":            "keeper: connections and their ends",
+	"http1/watch.go":            "who asks to be told when the client goes away",
 	"edge/welcome.go":           "keeper: PROXY headers and TLS handshakes, before there is a request",
 	"auth/jwt/remote.go":        "keeper: fetching keys",
 	"observe/accesslog/file.go": "keeper: writing the access log",

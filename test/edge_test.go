@@ -67,7 +67,8 @@ apis: {a: {domains: [api.shop.test, "*.wild.test"], authorize: none, routes: [{m
 	}{
 		{"GET /x HTTP/1.1\r\nHost: api.shop.test", 301, "https://api.shop.test/x"},
 		{"GET /x HTTP/1.1\r\nHost: a.wild.test:8080", 301, "https://a.wild.test/x"},
-		{"GET http://api.shop.test/x HTTP/1.1\r\nHost: evil.test", 301, "https://api.shop.test/x"},
+		{"GET http://api.shop.test/x HTTP/1.1\r\nHost: api.shop.test", 301, "https://api.shop.test/x"},
+		{"GET http://api.shop.test/x HTTP/1.1\r\nHost: evil.test", 400, ""},
 		{"GET /x HTTP/1.1\r\nHost: evil.test", 404, ""},
 		{"GET /x HTTP/1.1\r\nHost: api.shop.test.evil.test", 404, ""},
 		{"GET /x HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: api.shop.test", 404, ""},

@@ -46,7 +46,7 @@ func TestEveryRequestHasItsLine(t *testing.T) {
 		{"served", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", `"path":"/x"`, "refused"},
 		{"no HTTP at all", "\x16\x03\x01 what\r\n\r\n", `"status":400`, ""},
 		{"a head too large", "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("y", 200<<10) + "\r\n\r\n", `"status":431`, ""},
-		{"a coding that nobody knows", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", `"status":501`, ""},
+		{"a coding that nobody knows", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", `"status":400`, ""},
 		{"no host", "GET /ten?a=1 HTTP/1.0\r\n\r\n", `"path":"/ten","query":"a=1"`, ""},
 		{"a host that is none", "GET /h?access_token=hunter2 HTTP/1.1\r\nHost: a%20b\r\n\r\n", `"path":"/h","query":"access_token=(redacted)"`, "hunter2"},
 		{"a user in the target", "GET http://u:hunter2@a/u HTTP/1.1\r\nHost: a\r\n\r\n", `"path":"/u"`, "hunter2"},

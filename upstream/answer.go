@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // await reads the head of the final answer into the client's.

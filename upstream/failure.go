@@ -11,8 +11,8 @@ import (
 
 	"gatehouse/dial"
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // failure is why an attempt did not lead to an answer.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // Route is how one route uses a service.

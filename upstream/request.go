@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"gatehouse/upstream/wire"
+	"gatehouse/http1/wire"
 )
 
 // unguarded is how much is written without a deadline: an idle connection's

@@ -22,7 +22,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/dial"
-	"gatehouse/upstream/wire"
+	"gatehouse/http1/wire"
 )
 
 // authority is a certificate authority for one test.

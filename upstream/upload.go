@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // upload sends a body that is not small, while its call awaits the answer: the

@@ -11,7 +11,7 @@ import (
 
 	"gatehouse/balance"
 	"gatehouse/dial"
-	"gatehouse/upstream/wire"
+	"gatehouse/http1/wire"
 )
 
 // WatchKey is what a Watch is kept by: what it probes, and how.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"io"
+	"math"
 	"net/http"
 )
 
@@ -18,7 +19,7 @@ const (
 	failed
 )
 
-// body is how far the body of an answer has been read.
+// body is how far the body of a message has been read.
 type body struct {
 	step    step
 	left    int64
@@ -57,7 +58,9 @@ func (b *body) begin(head *Head, f *framing, method string, old bool, h http.Hea
 // Next returns the next bytes of the body, which are valid until the next
 // call, or io.EOF at its end. The connection's end within the body is
 // io.ErrUnexpectedEOF.
-func (rd *Reader) Next() ([]byte, error) {
+func (rd *Reader) Next() ([]byte, error) { return rd.next(math.MaxInt) }
+
+func (rd *Reader) next(most int) ([]byte, error) {
 	b := &rd.body
 	for {
 		switch b.step {
@@ -67,7 +70,7 @@ func (rd *Reader) Next() ([]byte, error) {
 			return nil, b.err
 		case data, untilEOF, chunkData:
 			if rd.r < rd.w {
-				return rd.piece(), nil
+				return rd.piece(most), nil
 			}
 			if err := rd.fill(); err != nil {
 				return nil, b.broken(err)
@@ -84,18 +87,25 @@ func (rd *Reader) Next() ([]byte, error) {
 	}
 }
 
-// piece hands out what is buffered of the body's present part.
-func (rd *Reader) piece() []byte {
+// piece hands out what is buffered of the body's present part, up to most
+// bytes.
+func (rd *Reader) piece(most int) []byte {
 	b := &rd.body
-	p := rd.buf[rd.r:rd.w]
+	p := rd.buf[rd.r:min(rd.w, rd.r+min(most, len(rd.buf)))]
 	if b.step != untilEOF && int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
 	rd.r += len(p)
+	b.advance(len(p))
+	return p
+}
+
+// advance notes that n bytes of the body's present part were handed out.
+func (b *body) advance(n int) {
 	if b.step == untilEOF {
-		return p
+		return
 	}
-	b.left -= int64(len(p))
+	b.left -= int64(n)
 	switch {
 	case b.left > 0:
 	case b.step == data:
@@ -103,7 +113,6 @@ func (rd *Reader) piece() []byte {
 	default:
 		b.step = chunkEnd
 	}
-	return p
 }
 
 // broken is what an error of the connection means to the body.

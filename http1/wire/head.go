@@ -78,7 +78,7 @@ func (rd *Reader) statusLine() (int, error) {
 	if string(rd.buf[rd.r:rd.r+len(version)]) != version {
 		return 0, bad("no status line")
 	}
-	end, err := rd.line(0, MaxHead)
+	end, err := rd.line(0, rd.head)
 	return end + 1, err
 }
 

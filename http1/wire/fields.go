@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -16,15 +17,15 @@ type span struct{ name, nameEnd, value, valueEnd int32 }
 func (rd *Reader) section(from int) (int, error) {
 	rd.spans = rd.spans[:0]
 	for {
-		end, err := rd.line(from, MaxHead)
+		end, err := rd.line(from, rd.head)
 		if err != nil {
 			return 0, err
 		}
 		if end == from+1 {
 			return end + 1, nil
 		}
-		if len(rd.spans) == MaxFields {
-			return 0, bad("more than %d fields", MaxFields)
+		if len(rd.spans) == rd.count {
+			return 0, fmt.Errorf("%w: more than %d fields", ErrTooLarge, rd.count)
 		}
 		if err := rd.field(from, end-1); err != nil {
 			return 0, err
