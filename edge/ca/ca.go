@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/edge/private"
 )
 
 // CA is the authority in one folder. It is safe for concurrent use.
@@ -55,7 +57,7 @@ type leaf struct {
 // overwritten; an intermediate in its last year, or without a constraint that it
 // is to have, is replaced.
 func Open(dir string) (*CA, error) {
-	if err := prepare(dir); err != nil {
+	if err := private.Prepare(dir); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -112,7 +114,7 @@ func newRoot(dir, path string, now time.Time) (*authority, error) {
 
 func anyIntermediate(dir string) string {
 	for _, p := range Purposes() {
-		if path := intermediatePath(dir, p); exists(path) {
+		if path := intermediatePath(dir, p); private.Exists(path) {
 			return path
 		}
 	}
