@@ -249,6 +249,19 @@ func (c *CA) ServerCertificate(name string) (*tls.Certificate, error) {
 	return c.leaf(Listeners, name)
 }
 
+// Issued returns the certificate that listeners show for a name, and when it has
+// had its time; nil where the next client that asks for the name is issued a new
+// one.
+func (c *CA) Issued(name string) (leaf *x509.Certificate, renews time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.leaves[leafKey{Listeners, strings.ToLower(name)}]
+	if l == nil || !time.Now().Before(l.renew) {
+		return nil, time.Time{}
+	}
+	return l.cert.Leaf, l.renew
+}
+
 // ClientCertificate returns what tls.Config.GetClientCertificate takes for the
 // gateway's own identity towards services.
 func (c *CA) ClientCertificate() func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {

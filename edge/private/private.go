@@ -17,6 +17,13 @@ const (
 	abandonedIn = time.Hour
 )
 
+// Exposed is the error of a file or folder that others can reach.
+type Exposed struct{ message string }
+
+func (e *Exposed) Error() string { return e.message }
+
+func exposed(format string, args ...any) error { return &Exposed{fmt.Sprintf(format, args...)} }
+
 // Prepare makes a folder (0700) where it is missing, refuses one that others may
 // write to, and removes what a crash has left half written in it.
 func Prepare(dir string) error {
@@ -28,9 +35,21 @@ func Prepare(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others may write to %s, where the gateway's private keys are: chmod 700 %s", dir, dir)
+		return exposed("others may write to %s, where the gateway's private keys are: chmod 700 %s", dir, dir)
 	}
 	sweep(dir)
+	return nil
+}
+
+// Enclosed refuses a folder that others can enter.
+func Enclosed(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return exposed("others may enter %s, where the gateway's private keys are: chmod 700 %s", dir, dir)
+	}
 	return nil
 }
 
@@ -52,7 +71,7 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("others may read %s, which holds a private key: chmod 600 %s, and think of what they may have read", path, path)
+		return nil, exposed("others may read %s, which holds a private key: chmod 600 %s, and think of what they may have read", path, path)
 	}
 	return os.ReadFile(path)
 }
