@@ -24,13 +24,16 @@ type CertificateInfo struct {
 }
 
 // Certificates lists the certificates of all listeners: by ACME, from files, and
-// of the internal CA, whose are issued when they are first asked for.
+// of the internal CA. The latter are issued when they are first asked for, which
+// those for names that have one by ACME may never be.
 func (g *Gateway) Certificates() []CertificateInfo {
 	policies := g.current.Load().policies
 	out := []CertificateInfo{}
+	obtained := make(map[string]bool)
 	g.keepers.acme.Each(func(s acme.Status) {
 		c := CertificateInfo{Names: []string{s.Name}, Source: "acme", Renews: moment(s.Renews), Again: moment(s.Again), Problem: s.Problem, Failures: s.Failures}
 		c.show(s.Leaf)
+		obtained[s.Name] = s.Leaf != nil
 		out = append(out, c)
 	})
 	slices.SortFunc(out, func(a, b CertificateInfo) int { return cmp.Compare(a.Names[0], b.Names[0]) })
@@ -42,6 +45,9 @@ func (g *Gateway) Certificates() []CertificateInfo {
 	}
 	for _, name := range policies.Issued() {
 		leaf, renews := g.keepers.authority.Issued(name)
+		if leaf == nil && obtained[name] {
+			continue
+		}
 		c := CertificateInfo{Names: []string{name}, Source: "internal", Renews: moment(renews)}
 		c.show(leaf)
 		out = append(out, c)

@@ -27,7 +27,7 @@ func (o *owned) takes(x *exchange.Exchange) bool {
 		return false
 	}
 	n := len(o.below)
-	return len(x.Path.Segments) == n+1 && slices.Equal(x.Path.Segments[:n], o.below) && o.hosts[x.Host]
+	return x.Path.Oddities == 0 && len(x.Path.Segments) == n+1 && slices.Equal(x.Path.Segments[:n], o.below) && o.hosts[x.Host]
 }
 
 // challengeRoute is the route of challenges, in logs and metrics.

@@ -188,6 +188,8 @@ var starters = map[string]string{
 	"edge/listener.go":          "keeper: a listener's accept loop",
 	"edge/listeners.go":         "keeper: the end of a retired listener",
 	"edge/engine.go":            "keeper: connections and their ends",
+	"edge/acme/keeper.go":       "keeper: waiting for attempts under way at the end",
+	"edge/acme/managed.go":      "keeper: obtaining and renewing the certificate of one name",
 	"http1/watch.go":            "who asks to be told when the client goes away",
 	"edge/welcome.go":           "keeper: PROXY headers and TLS handshakes, before there is a request",
 	"auth/jwt/remote.go":        "keeper: fetching keys",

@@ -14,7 +14,8 @@ var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 
 // TestReadmeExamples loads every example of a configuration in a README: what
 // a reader copies must work. Files that an example names are made first, where
-// it names them under ca, cert, key or jwks they are those of testdata.
+// it names them under ca, cert, key or jwks they are those of testdata, and
+// programs that it calls are made too.
 func TestReadmeExamples(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../README.md", "../*/README.md", "../*/*/README.md", "../docs/*.md"} {
@@ -66,12 +67,19 @@ func whole(example string) string {
 
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
+var exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
+
 var exampleFile = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
 
 // makeExampleFiles puts certificates and keys where an example names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
 	t.Helper()
 	cert, key := testCertificate(t)
+	for _, found := range exampleProgram.FindAllStringSubmatch(example, -1) {
+		if err := os.WriteFile(filepath.Join(dir, found[1]), []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, found := range exampleFile.FindAllStringSubmatch(example, -1) {
 		content := cert
 		switch {

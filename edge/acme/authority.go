@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -163,17 +162,23 @@ func (a *authority) register(ctx context.Context, client *acmez.Client) (protoco
 	if e := a.config.ExternalAccount; e != nil {
 		eab := protocol.EAB{KeyID: e.KeyID, MACKey: strings.TrimRight(e.HMAC.Reveal(), "=")}
 		if err := account.SetExternalAccountBinding(ctx, client.Client, eab); err != nil {
-			return account, fmt.Errorf("binding the account to %s: %w", e.KeyID, err)
+			return account, &accountError{err}
 		}
 	}
 	if account, err = client.NewAccount(ctx, account); err != nil {
-		return account, fmt.Errorf("registering an account: %w", err)
+		return account, &accountError{err}
 	}
 	account.ExternalAccountBinding = nil
 	account.Contact = a.contact() // what the next start compares
 	a.log.Info("registered with the CA", "directory", a.config.Directory, "account", account.Location)
 	return account, a.save(ctx, account)
 }
+
+// accountError is an account that could not be made.
+type accountError struct{ err error }
+
+func (e *accountError) Error() string { return "registering an account: " + e.err.Error() }
+func (e *accountError) Unwrap() error { return e.err }
 
 // move tells the CA of another address. Where that fails the account is as good
 // as before.

@@ -21,6 +21,11 @@ const maxProblem = 400
 // CA's own words where it has said any.
 func explain(err error) string {
 	text := err.Error()
+	for _, what := range []string{"] Obtain: ", "] Renew: "} {
+		if _, rest, wrapped := strings.Cut(text, what); wrapped {
+			text = rest // certmagic has put the name in front
+		}
+	}
 	var problem protocol.Problem
 	if errors.As(err, &problem) {
 		text = strings.TrimPrefix(problem.Type, protocol.ProblemTypeNamespace) + ": " + problem.Detail
@@ -51,10 +56,14 @@ func (a *authority) cure(err error) string {
 		host    x509.HostnameError
 		invalid x509.CertificateInvalidError
 		network net.Error
+		account *accountError
+		lost    *directoryError
 	)
 	switch {
 	case errors.As(err, &hooked):
 		return "see to acme.dns: it must set and remove the record within dns.timeout"
+	case errors.As(err, &account) && errors.As(err, &problem) && a.config.ExternalAccount != nil:
+		return "see that acme.external-account is what the CA gave you, and that the account there is good"
 	case errors.As(err, &problem):
 		return a.cureOf(problem)
 	case errors.As(err, &harmed):
@@ -69,7 +78,9 @@ func (a *authority) cure(err error) string {
 		return "see that this machine can reach " + a.config.Directory
 	case strings.Contains(err.Error(), "no solvers available"):
 		return "the CA does not offer what acme.challenges allows"
-	case strings.Contains(err.Error(), "provisioning client"):
+	case strings.Contains(err.Error(), "unknown profile"):
+		return "the CA has no such profile: see to acme.profile"
+	case errors.As(err, &lost):
 		return "see that acme.directory is the URL of a CA's directory, such as https://acme-v02.api.letsencrypt.org/directory"
 	}
 	return "see that acme.directory is right and that the CA works"
@@ -103,9 +114,6 @@ func (a *authority) cureOf(p protocol.Problem) string {
 		return "the CA wants you to do something first: " + shorten(p.Instance, maxProblem)
 	case protocol.ProblemTypeServerInternal:
 		return "the CA has trouble of its own"
-	}
-	if p.Status == 404 || p.Status == 405 {
-		return "see that acme.directory is the URL of a CA's directory"
 	}
 	return "see what the CA says"
 }

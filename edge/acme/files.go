@@ -49,7 +49,7 @@ var errKey = errors.New("acme: a key that leads out of the folder")
 // file of its own.
 func (f *files) path(key string) (path, part string, err error) {
 	name := filepath.FromSlash(key)
-	if !filepath.IsLocal(name) {
+	if key != "" && !filepath.IsLocal(name) {
 		return "", "", errKey
 	}
 	path = filepath.Join(f.dir, name)

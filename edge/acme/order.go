@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -57,6 +58,9 @@ func (o *order) IssuerKey() string { return o.authority.key() }
 // Issue implements certmagic.Issuer.
 func (o *order) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
 	client := o.authority.talk(o.name, o)
+	if _, err := client.GetDirectory(ctx); err != nil {
+		return nil, &directoryError{err}
+	}
 	chain, err := o.issue(ctx, client, csr)
 	if unknownAccount(err) {
 		chain, err = o.issue(ctx, client, csr) // issue has forgotten the account
@@ -101,6 +105,14 @@ func (o *order) issue(ctx context.Context, client *acmez.Client, csr *x509.Certi
 	}
 	return chains[0], nil
 }
+
+// directoryError is a directory that could not be read.
+type directoryError struct{ err error }
+
+func (e *directoryError) Error() string {
+	return "reading the directory: " + strings.TrimPrefix(e.err.Error(), "provisioning client: ")
+}
+func (e *directoryError) Unwrap() error { return e.err }
 
 // fits refuses what listeners could not serve for the name.
 func (o *order) fits(chain []byte) error {

@@ -56,7 +56,8 @@ type CA struct {
 	resolver  string // address of DNS
 	front     atomic.Pointer[front]
 	down      atomic.Bool
-	limited   atomic.Pointer[string] // Retry-After of an answer 429 to every order; nil for none
+	gate      atomic.Pointer[chan struct{}] // requests wait until it is closed; nil for none that do
+	limited   atomic.Pointer[string]        // Retry-After of an answer 429 to every order; nil for none
 	orders    atomic.Int64
 	accounts  atomic.Int64
 	suggested atomic.Int64
@@ -167,6 +168,13 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
+	if gate := c.gate.Load(); gate != nil {
+		select {
+		case <-*gate:
+		case <-r.Context().Done():
+			return
+		}
+	}
 	switch {
 	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/order-plz"):
 		c.orders.Add(1)
@@ -209,6 +217,14 @@ func refuse(w http.ResponseWriter, after string) {
 
 // SetDown makes the CA hang up on everybody, or answer again.
 func (c *CA) SetDown(down bool) { c.down.Store(down) }
+
+// Hang makes the CA take requests and say nothing, until the function that it
+// returns is called.
+func (c *CA) Hang() (release func()) {
+	gate := make(chan struct{})
+	c.gate.Store(&gate)
+	return func() { close(gate) }
+}
 
 // Limit makes the CA answer orders with 429 and this Retry-After.
 func (c *CA) Limit(retryAfter string) { c.limited.Store(&retryAfter) }
