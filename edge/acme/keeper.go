@@ -157,7 +157,8 @@ func (k *Keeper) Retire() {
 	}
 }
 
-// Close retires everything and waits for what is under way until ctx ends.
+// Close retires everything and waits for what is under way until ctx ends. It is
+// called once.
 func (k *Keeper) Close(ctx context.Context) {
 	k.set.Close()
 	ended := make(chan struct{})
@@ -171,6 +172,5 @@ func (k *Keeper) Close(ctx context.Context) {
 	}
 	if k.cache != nil {
 		k.cache.Stop()
-		k.cache = nil
 	}
 }
