@@ -160,7 +160,7 @@ func (a *authority) register(ctx context.Context, client *acmez.Client) (protoco
 	}
 	account := protocol.Account{Contact: a.contact(), TermsOfServiceAgreed: a.config.Agree, PrivateKey: key}
 	if e := a.config.ExternalAccount; e != nil {
-		eab := protocol.EAB{KeyID: e.KeyID, MACKey: strings.TrimRight(e.HMAC.Reveal(), "=")}
+		eab := protocol.EAB{KeyID: e.KeyID, MACKey: strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(e.HMAC.Reveal())}
 		if err := account.SetExternalAccountBinding(ctx, client.Client, eab); err != nil {
 			return account, &accountError{err}
 		}

@@ -31,7 +31,7 @@ type Config struct {
 type ExternalAccount struct {
 	config.At
 	KeyID string        `yaml:"key-id,required" doc:"the key's name, from the CA"`
-	HMAC  config.Secret `yaml:"hmac-key,required" doc:"the key itself, from the CA, in base64url"`
+	HMAC  config.Secret `yaml:"hmac-key,required" doc:"the key itself, from the CA, in base64"`
 }
 
 // DNS is how records of dns-01 are set and removed: by a program, or by a

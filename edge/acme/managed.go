@@ -53,8 +53,9 @@ func (m *managed) open(a *authority) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.served.Store(cert)
-	m.from = from
+	if m.served.CompareAndSwap(nil, cert) { // an attempt may have been quicker
+		m.from = from
+	}
 	return nil
 }
 
