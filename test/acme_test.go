@@ -34,10 +34,10 @@ type acmeHouse struct {
 // certificates: acme and one that redirects to it.
 func withCA(t *testing.T, o pebble.Options, text string, files map[string][]byte, before ...func(*pebble.CA)) *acmeHouse {
 	t.Helper()
-	secure, plain := freePort(t), freePort(t)
+	secure, plain := pebble.FreePort(t), pebble.FreePort(t)
 	o.TLSPort, _ = strconv.Atoi(secure)
 	o.HTTPPort, _ = strconv.Atoi(plain)
-	h := &acmeHouse{ca: pebble.Start(t, o), secureAt: "127.0.0.1:" + secure, plainAt: "127.0.0.1:" + plain, adminAt: "127.0.0.1:" + freePort(t)}
+	h := &acmeHouse{ca: pebble.Start(t, o), secureAt: "127.0.0.1:" + secure, plainAt: "127.0.0.1:" + plain, adminAt: "127.0.0.1:" + pebble.FreePort(t)}
 	for _, f := range before {
 		f(h.ca)
 	}

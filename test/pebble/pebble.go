@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -132,7 +134,7 @@ func (c *CA) serve(t testing.TB) {
 // in a process: of several CAs the one that was started last has the records.
 func (c *CA) startDNS(t testing.TB) {
 	t.Helper()
-	c.resolver = freeAddress(t)
+	c.resolver = "127.0.0.1:" + FreePort(t)
 	server, err := challtestsrv.New(challtestsrv.Config{Log: log.New(io.Discard, "", 0), DNSAddrs: []string{c.resolver}})
 	if err != nil {
 		t.Fatal(err)
@@ -154,13 +156,20 @@ func (c *CA) startDNS(t testing.TB) {
 	c.DNS = server
 }
 
-func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// FreePort returns a free port of 127.0.0.1 that the system gives to nobody who
+// does not ask for it: the CA must know it before somebody listens there.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // ServeHTTP is the CA's front.
@@ -177,13 +186,13 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/order-plz"):
-		c.orders.Add(1)
 		if after := c.limited.Load(); after != nil {
 			refuse(w, *after)
 			return
 		}
+		w = &created{w, &c.orders}
 	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/sign-me-up"):
-		c.accounts.Add(1)
+		w = &created{w, &c.accounts}
 	case strings.Contains(r.URL.Path, "/renewalInfo/"):
 		c.suggested.Add(1)
 	case r.URL.Path == wfe.DirectoryPath && c.options.NoARI:
@@ -191,6 +200,20 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.front.Load().acme.ServeHTTP(w, r)
+}
+
+// created counts answers that say that something was made: pebble refuses one
+// request in twenty, to see whether clients try again.
+type created struct {
+	http.ResponseWriter
+	count *atomic.Int64
+}
+
+func (c *created) WriteHeader(status int) {
+	if status == http.StatusCreated {
+		c.count.Add(1)
+	}
+	c.ResponseWriter.WriteHeader(status)
 }
 
 // directory answers without renewalInfo.
