@@ -69,6 +69,9 @@ type BindError struct {
 
 func (e *BindError) Error() string {
 	text := fmt.Sprintf("cannot listen on %s: %v", e.Address, e.Err)
+	if e.At.IsValid() {
+		text = e.At.String() + ": " + text
+	}
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
 	}
