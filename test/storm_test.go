@@ -230,7 +230,7 @@ apis:
     domains: [localhost]
     authorize: customers
     authorizers:
-      customers: {jwt: {issuer: x, audience: y, jwks: "http://127.0.0.1:` + freePort(t) + `/jwks"}}
+      customers: {jwt: {issuer: x, audience: y, jwks: "http://` + nobody(t) + `/jwks"}}
     routes:
       - {match: GET /closed, target: "service:a"}
       - {match: GET /open, target: "service:a", authorize: none}
