@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -42,6 +43,20 @@ func newBackend(t *testing.T, name string) *httptest.Server {
 	s := httptest.NewServer(newEcho(name))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// newBackendAt is newBackend at an address that something names.
+func newBackendAt(t *testing.T, name, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(newEcho(name))
+	_ = s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	t.Cleanup(s.Close)
 }
 
 // newSecureBackend is newBackend over TLS, with a certificate of its own for
