@@ -48,7 +48,7 @@ func TestShop(t *testing.T) {
 	if code := shop.ends(); code != 0 {
 		t.Errorf("after an interrupt it ends with %d:\n%s", code, shop.said)
 	}
-	if strings.Contains(shop.said.String(), "level=ERROR") {
+	if said := shop.said.String(); strings.Contains(said, "level=ERROR") || !strings.Contains(said, "development key") {
 		t.Errorf("it says\n%s", shop.said)
 	}
 	free(t)

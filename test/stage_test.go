@@ -38,7 +38,8 @@ var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
 //	{{secure-certificate}}            its certificate
 //	{{nobody}}                        where connections are refused
 //	{{issuer}}                        of a service with a key set at /jwks: at the
-//	                                  first fetch key 1, then keys 1 and 2
+//	                                  first fetch key 1, then keys 1 and 2; at
+//	                                  /failing these with status 500
 //	{{keys 1}}                        a key set with that key alone
 //	{{token sub=alice scope=a,b iss=... aud=... for=-1h key=1}}
 //	                                  a token, signed with the development key
@@ -111,7 +112,12 @@ func (s *stage) issuerAddress() string {
 		answers := make(chan []byte, 1)
 		answers <- keySet(s.key("1"))
 		both := keySet(s.key("1"), s.key("2"))
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/failing" {
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = w.Write(both)
+				return
+			}
 			select {
 			case first := <-answers:
 				_, _ = w.Write(first)
