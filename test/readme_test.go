@@ -15,7 +15,7 @@ var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 
 // readmeExamples returns every example of a configuration in a README, by the
 // file that it stands in.
-func readmeExamples(t *testing.T) map[string][]string {
+func readmeExamples(t testing.TB) map[string][]string {
 	t.Helper()
 	examples := make(map[string][]string)
 	for _, pattern := range []string{"../README.md", "../*/README.md", "../*/*/README.md", "../docs/*.md"} {
