@@ -1,13 +1,13 @@
 package gatehouse
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/auth"
 	"gatehouse/authorize"
 	"gatehouse/config"
+	"gatehouse/cors"
 	"gatehouse/exchange"
 	"gatehouse/observe/escape"
 	"gatehouse/route"
@@ -26,21 +26,28 @@ const defaultRetries = 1
 type draft struct {
 	config    *Config
 	endpoints []*endpoint // every route of every stage, then the defaults
-	unknown   *endpoint   // for hosts that no API names
+	nowhere   nowhere
 	table     *route.Table[*endpoint]
 	owners    map[string]string // host -> API, of hosts that are written out
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
-// to report.
+// to report. Of a configuration that could be read in part it says nothing that
+// may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
-	d := &draft{config: cfg, unknown: unknownHost(cfg), owners: make(map[string]string)}
+	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
+		a.checkDefaults(report)
+		if a.Broken("stages") && len(a.Stages) == 0 {
+			continue
+		}
 		for _, deployment := range api.Resolve(&a.Config) {
-			stages = append(stages, d.deploy(a, deployment, report))
+			if stage := d.deploy(a, deployment, report); deployment.Placed() {
+				stages = append(stages, stage)
+			}
 		}
 	}
 	d.table = route.Build(stages, report)
@@ -48,13 +55,30 @@ func compile(cfg *Config, report *config.Report) *draft {
 	return d
 }
 
-// unknownHost is what serves hosts that no API names: the gateway's own
-// throttle, and 404.
-func unknownHost(cfg *Config) *endpoint {
+// nowhere is what serves requests that reach no stage of any API: the gateway's
+// own throttle, and 404.
+type nowhere struct {
+	host *endpoint // no API names the host
+	path *endpoint // the stages of the host stand below other paths
+}
+
+func nowhereOf(cfg *Config) nowhere {
+	return nowhere{missing(cfg, hostRule, "no-host"), missing(cfg, stageRule, "no-stage")}
+}
+
+func missing(cfg *Config, rule *exchange.Rule, reason string) *endpoint {
 	return &endpoint{
-		throttle: []throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}},
-		rule:     hostRule,
+		throttle: throttle.PerCaller([]throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}}),
+		rule:     rule, missing: reason,
 	}
+}
+
+// of returns the endpoint for a lookup that found none.
+func (n nowhere) of(outcome route.Outcome) *endpoint {
+	if outcome == route.NoStage {
+		return n.path
+	}
+	return n.host
 }
 
 // deploy compiles one stage of one API.
@@ -63,35 +87,58 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 	if dep.Own != nil {
 		base = dep.Own.over(a.Policies)
 	}
-	fallback := d.add(d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos}))
+	fallback := d.add(d.fallback(a, dep, base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
 	}
 	stage := route.Stage[*endpoint]{
 		Name: a.Name + "/" + dep.Stage, Hosts: dep.Domains, Prefix: dep.Prefix.Segments(),
-		Default: fallback, Options: base.CORS != nil, At: a.Pos,
+		Default: fallback, Options: base.CORS != nil, At: dep.At.Pos,
 	}
 	for i := range a.Routes {
 		r := &a.Routes[i]
+		if r.Broken("match") {
+			continue
+		}
 		match, err := route.ParseMatch(r.Match.Route)
 		if err != nil {
 			report.Errorf(r.Match.Pos, "%v", err)
 			continue
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
-		e.name, e.at, e.methods, e.target = match.String(), r.Pos, match.Methods, r.Target
+		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
+		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
 		if len(r.Policies.Throttle) > 0 {
-			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: a.Name + "/" + dep.Stage + "/" + e.name + narrowing(r.Match), Throttles: r.Policies.Throttle})
+			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
 		}
-		scope := transform.Scope{Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
-		e.rewrite = transform.CompileRewrite(r.Rewrite, r.Of("rewrite"), scope, report)
-		e.policies.Headers.CheckScope(scope, report)
-		d.check(a, e, report)
+		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
+		if !dep.At.Broken("variables") {
+			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
+			e.checkRewrite(r.Rewrite.At, report)
+			e.policies.Headers.CheckScope(scope, report)
+		}
+		if !callersBroken(a, dep, r) {
+			authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
+			e.checkOrder(a, report)
+		}
+		for _, destination := range e.target.Destinations {
+			d.checkDestination(destination, report)
+		}
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
-			Match: match, Headers: r.Match.Headers, Query: r.Match.Query, At: r.Pos, Value: d.add(e),
+			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.Pos, Value: d.add(e),
 		})
 	}
 	return stage
+}
+
+// fallback is what serves requests of a stage that none of its routes takes. It
+// lets nobody in, so there is nobody to ask for a credential, and nothing that
+// everybody shares is used up.
+func (d *draft) fallback(a *API, dep api.Deployment[Policies], base Policies) *endpoint {
+	base.Authorize = nil
+	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
+	e.throttle, e.missing = throttle.PerCaller(e.throttle), "no-route"
+	return e
 }
 
 func (d *draft) add(e *endpoint) *endpoint {
@@ -109,8 +156,8 @@ func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule 
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}
-	if p.Limits != nil {
-		e.body = int64(p.Limits.Body)
+	if p.Limits != nil && p.Limits.Body != nil {
+		e.body = int64(*p.Limits.Body)
 	}
 	for _, o := range p.AllowPath {
 		e.allowed |= o.Oddity
@@ -130,18 +177,41 @@ func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
 	return levels
 }
 
-// check holds a route against what it names.
-func (d *draft) check(a *API, e *endpoint, report *config.Report) {
-	authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
-	for _, destination := range e.target.Destinations {
-		d.checkDestination(destination, report)
+// checkRewrite reports a rewrite that comes to nothing, or that a client can
+// leave.
+func (e *endpoint) checkRewrite(at config.Pos, report *config.Report) {
+	if e.rewrite == nil {
+		return
 	}
+	for _, to := range e.target.Destinations {
+		if to.Kind == api.Mock || to.Kind == api.Redirect {
+			report.Errorf(at, "a %s is sent no path: remove rewrite", to.Kind)
+			return
+		}
+	}
+	if e.allowed&exchange.DotSegment != 0 && e.rewrite.HasParams() {
+		report.Errorf(at, "with dot-segment under allow-path a client can leave the path of the rewrite by {parameters}: remove one of the two")
+	}
+}
+
+// checkOrder reports authorizers that are never asked.
+func (e *endpoint) checkOrder(a *API, report *config.Report) {
+	if e.policies.Authorize != nil {
+		auth.CheckOrder(report, e.policies.Authorize.Any, a.Authorizers)
+	}
+}
+
+// callersBroken reports whether it could not be read who may call a route.
+func callersBroken(a *API, dep api.Deployment[Policies], r *api.Route[Policies]) bool {
+	const key = "authorize"
+	return r.Broken(key) || dep.At.Broken(key) || a.Broken(key) || a.Broken("authorizers") && len(a.Authorizers) == 0
 }
 
 func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 	switch to.Kind {
 	case api.Service:
-		if d.config.Services[to.Name] == nil {
+		unread := d.config.Broken("include") || d.config.Broken("services") && len(d.config.Services) == 0
+		if d.config.Services[to.Name] == nil && !unread {
 			report.Unknown(to.At, "service", to.Name, names(d.config.Services))
 		}
 	case api.Function:
@@ -150,13 +220,13 @@ func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 }
 
 // shareMethods tells every route which methods its path takes, its own and
-// those of other routes: CORS grants them by default.
+// those of other routes under the same CORS, which grants them by default.
 func (d *draft) shareMethods() {
-	type path struct{ api, stage, path string }
-	of := func(e *endpoint) path {
-		_, text, _ := strings.Cut(e.name, " ")
-		return path{e.api, e.stage, text}
+	type path struct {
+		api, stage, shape string
+		cors              *cors.Config
 	}
+	of := func(e *endpoint) path { return path{e.api, e.stage, e.shape, e.policies.CORS} }
 	all := make(map[path]route.Methods)
 	for _, e := range d.endpoints {
 		all[of(e)] |= e.methods
@@ -168,12 +238,30 @@ func (d *draft) shareMethods() {
 	}
 }
 
-// narrowing is what tells routes with the same method and path apart.
-func narrowing(m api.Match) string {
-	if len(m.Headers)+len(m.Query) == 0 {
-		return ""
+// checkDefaults holds what the API and its stages say for their routes against
+// what they name, whether or not a route leaves it to them.
+func (a *API) checkDefaults(report *config.Report) {
+	if a.Broken("authorizers") && len(a.Authorizers) == 0 {
+		return
 	}
-	return fmt.Sprint(" ", m.Headers, m.Query) // maps print in the order of their keys
+	known := names(a.Authorizers)
+	if !a.Broken("authorize") {
+		a.Policies.Authorize.CheckNames(report, known)
+	}
+	for _, stage := range names(a.Stages) {
+		if s := a.Stages[stage]; !s.Broken("authorize") {
+			s.Policies.Authorize.CheckNames(report, known)
+		}
+	}
+}
+
+// scope tells a route from every other, across reloads.
+func (e *endpoint) scope() string {
+	scope := e.api + "/" + e.stage + "/" + e.name
+	if e.conditions != "" {
+		scope += " " + e.conditions
+	}
+	return scope
 }
 
 // checkCredentials reports tokens in query parameters that logs would show.

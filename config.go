@@ -8,6 +8,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/auth"
 	"gatehouse/authorize"
+	"gatehouse/compress"
 	"gatehouse/config"
 	"gatehouse/cors"
 	"gatehouse/edge"
@@ -22,7 +23,7 @@ import (
 // The struct of each section lives in the room that uses it.
 type Config struct {
 	config.At
-	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs"`
+	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs, 12 digits"`
 	Region   string                      `yaml:"region" default:"local" doc:"region used in ARNs and signatures"`
 	Data     config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
 	Include  []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
@@ -30,18 +31,20 @@ type Config struct {
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
-	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request, per address"`
+	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 
 	sources  *config.Sources
-	warnings []string
+	warnings []warning
 }
 
 // GatewayLimits are limits that no route can outgrow.
 type GatewayLimits struct {
-	Buffers  config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
-	Shutdown config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+	Buffers    config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
+	Encoders   config.Size     `yaml:"encoders" default:"256MiB" range:"0..1TiB" doc:"memory that compressing may take at once: answers that find no room stay plain"`
+	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
+	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
 }
 
 // API is one entry of apis.
@@ -54,6 +57,7 @@ type API struct {
 type Policies struct {
 	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
 	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
+	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
@@ -64,7 +68,15 @@ type Policies struct {
 
 // RouteLimits bound one request.
 type RouteLimits struct {
-	Body config.Size `yaml:"body" doc:"largest body; default: the listener's"`
+	Body *config.Size `yaml:"body" range:"1.." doc:"largest body; default: that of the stage, the API or the listener"`
+}
+
+// over returns l with what it leaves open taken from base; either may be nil.
+func (l *RouteLimits) over(base *RouteLimits) *RouteLimits {
+	if l == nil || l.Body == nil {
+		return base
+	}
+	return l
 }
 
 // PathOddity is the name of an oddity.
@@ -94,6 +106,9 @@ func (PathOddity) ConfigSchema() *config.Schema {
 // among it: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
+	if p.Compress == nil {
+		p.Compress = base.Compress
+	}
 	if p.CORS == nil {
 		p.CORS = base.CORS
 	}
@@ -104,9 +119,7 @@ func (p Policies) over(base Policies) Policies {
 	if p.Retries == nil {
 		p.Retries = base.Retries
 	}
-	if p.Limits == nil {
-		p.Limits = base.Limits
-	}
+	p.Limits = p.Limits.over(base.Limits)
 	if p.AllowPath == nil {
 		p.AllowPath = base.AllowPath
 	}

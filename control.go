@@ -40,7 +40,7 @@ type TargetStatus struct {
 	InFlight int64  `json:"inFlight"`
 }
 
-var errDraining = errors.New("the gateway is draining")
+var errDraining = errors.New("the gateway is draining: it ends once its requests have")
 
 // Ready implements admin.Gateway.
 func (c control) Ready() error {
@@ -80,8 +80,12 @@ func (c control) Explain(id string) (any, bool) { return c.keepers.observe.Recen
 func (c control) Recent(n int) any { return c.keepers.observe.Recent().Last(n, nil) }
 
 // Plan implements admin.Gateway.
-func (c control) Plan(context.Context) (any, error) {
-	cfg, err := c.options.Load()
+func (c control) Plan(_ context.Context, file string) (any, error) {
+	load := c.options.Load
+	if file != "" {
+		load = func() (*Config, error) { return Load(file) }
+	}
+	cfg, err := load()
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@
 //	route       host + method + path -> a chain
 //	  |
 //	the chain   observe  compress  cors  throttle  waf  auth  authorize
-//	  |         throttle  validate  cache  transform
+//	  |         throttle  validate  compress  cache  transform
 //	  |
 //	target      upstream, function, mock, redirect
 //

@@ -24,8 +24,11 @@ type endpoint struct {
 	hosts       []string
 	prefix      api.Prefix
 	variables   map[string]string
+	conditions  string // that narrow it; "" for none
+	shape       string // of its path, whatever the names of its parameters
 	methods     route.Methods
-	corsMethods []string // what CORS grants by default; nil for every method
+	corsMethods []string  // what CORS grants by default; nil for every method
+	fallback    *endpoint // the stage's default; nil for that itself
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level
@@ -35,6 +38,7 @@ type endpoint struct {
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
 	rule     *exchange.Rule
+	missing  string // the reason of a 404, where the endpoint is no route
 
 	steps  []string // the names of the chain's filters
 	counts *observe.Route

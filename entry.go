@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"gatehouse/edge"
 	"gatehouse/exchange"
@@ -17,6 +18,7 @@ var (
 	formRule  = &exchange.Rule{Filter: "edge", Name: "request form"}
 	pathRule  = &exchange.Rule{Filter: "route", Name: "one reading of a path"}
 	hostRule  = &exchange.Rule{Filter: "route", Name: "unknown host"}
+	stageRule = &exchange.Rule{Filter: "route", Name: "no stage at this path"}
 	sniRule   = &exchange.Rule{Filter: "route", Name: "one API a TLS name"}
 	panicRule = &exchange.Rule{Filter: "entry", Name: "contained panic"}
 )
@@ -54,12 +56,13 @@ func (v *visit) serve() {
 	}
 	edge.Clean(x, r)
 	v.seen = v.snap.observer.Begin(x, r)
+	err := x.Path.Parse(edge.Target(r))
 	if !fine {
-		v.refuse(exchange.Refusal{Status: fault.Status, Rule: formRule, Reason: fault.Reason, Detail: fault.Detail})
+		v.refuseForm(fault)
 		return
 	}
-	err := x.Path.Parse(edge.Target(r))
-	if edge.Redirect(x, &x.Writer, r) {
+	if edge.Redirects(r) && v.snap.table.Serves(x.Host) {
+		edge.Redirect(x, &x.Writer, r)
 		return
 	}
 	if err != nil {
@@ -67,6 +70,15 @@ func (v *visit) serve() {
 		return
 	}
 	v.route()
+}
+
+// refuseForm refuses what has no form to serve. A target that is no path, such as
+// a URL with a password, is not logged.
+func (v *visit) refuseForm(fault edge.Fault) {
+	if p := &v.x.Path; !strings.HasPrefix(p.Raw, "/") {
+		p.Raw, p.Query = "", ""
+	}
+	v.refuse(exchange.Refusal{Status: fault.Status, Rule: formRule, Reason: fault.Reason, Detail: fault.Detail})
 }
 
 // tellID names the request in every answer, so that whoever got it can ask for
@@ -79,7 +91,7 @@ func (v *visit) route() {
 	found := v.snap.lookup(x, r)
 	e := found.Value
 	if e == nil {
-		e = v.snap.unknown
+		e = v.snap.nowhere.of(found.Outcome)
 	}
 	x.Params = found.Params
 	if found.Outcome == route.NoMethod {
@@ -104,28 +116,37 @@ func (v *visit) refuse(f exchange.Refusal) { exchange.Refuse(&v.x.Writer, v.r, f
 // alone: refused where nothing was sent, cut off where something was.
 func (v *visit) end() {
 	cause := recover()
+	defer v.print() // also where a filter panics once more when it is told to give up
 	if cause != nil && cause != http.ErrAbortHandler {
 		v.logPanic(cause)
 		if v.contain() {
-			cause = nil
+			return
 		}
 	}
 	if cause != nil {
 		v.x.Abort()
-	}
-	v.snap.observer.Done(v.x, v.seen)
-	v.x.Release()
-	if cause != nil {
 		panic(http.ErrAbortHandler) // the engine closes the connection
 	}
 }
 
+func (v *visit) print() {
+	v.snap.observer.Done(v.x, v.seen)
+	v.x.Release()
+}
+
 // contain answers 500 where nothing was answered yet, and reports whether it
-// could.
-func (v *visit) contain() bool {
+// could. A hook may panic on the way: the record of the request is ended all
+// the same.
+func (v *visit) contain() (contained bool) {
 	if v.x.Writer.Begun() {
 		return false
 	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			v.logPanic(cause)
+			contained = false
+		}
+	}()
 	v.refuse(exchange.Refusal{Status: http.StatusInternalServerError, Rule: panicRule, Reason: "panic"})
 	v.x.Finish()
 	return true

@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
 	"gatehouse/edge/ca"
@@ -25,6 +27,7 @@ import (
 // keepers are what outlives a reload.
 type keepers struct {
 	bodies    *exchange.Budget
+	encoders  *compress.Keeper
 	authority *ca.CA
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
@@ -40,15 +43,19 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the internal CA: %w", err)
 	}
+	if text := authority.Warning(); text != "" {
+		o.Logger.Warn(text)
+	}
 	k := &keepers{
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
+		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
-		limits:    limit.NewKeeper(limit.Options{}),
+		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
 	k.keys = auth.NewKeeper(auth.Options{
-		Fetch:       fetcher(k.dialer.HTTPClient(dial.ClientOptions{Plain: true})),
+		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
 	})
@@ -71,7 +78,8 @@ func developmentKeys(data string) ([]byte, error) {
 }
 
 // fetcher gets what the gateway needs from networks for itself.
-func fetcher(client *http.Client) func(context.Context, string) ([]byte, http.Header, error) {
+func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
+	client := k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}})
 	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -100,6 +108,7 @@ func (k *keepers) close(ctx context.Context) {
 
 // leases are one reload's hold on all keepers.
 type leases struct {
+	encoders  *compress.Keeper // has nothing to lease
 	observe   *observe.Lease
 	limits    *limit.Lease
 	keys      *auth.Lease
@@ -110,6 +119,7 @@ type leases struct {
 
 func (k *keepers) begin() *leases {
 	return &leases{
+		encoders:  k.encoders,
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),
@@ -150,22 +160,26 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 	if !wanted {
 		return settings, nil
 	}
-	_, err = l.admin.Get(address, func() (*admin.Listener, error) {
+	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
 		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
-		err = fmt.Errorf("%s: %w", c.Of("address"), err)
+		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)
 	}
-	return settings, err
+	g.keepers.denyAdmin(listener.Addr())
+	return settings, nil
 }
 
-// admitAdmin makes the settings hold at the admin listener, and keeps every
-// target from reaching it.
+// admitAdmin makes the settings hold at the admin listener.
 func (k *keepers) admitAdmin(settings admin.Settings) {
-	var own []netip.AddrPort
-	k.admin.Each(func(_ string, l *admin.Listener) {
-		l.Use(settings)
-		own = append(own, l.Addr())
-	})
+	k.admin.Each(func(_ string, l *admin.Listener) { l.Serve(settings) })
+}
+
+// denyAdmin keeps every target from reaching the admin listener, and one that
+// is about to become it: a connection that was opened in between would stay in
+// its pool.
+func (k *keepers) denyAdmin(next ...netip.AddrPort) {
+	own := next
+	k.admin.Each(func(_ string, l *admin.Listener) { own = append(own, l.Addr()) })
 	k.dialer.SetOwn(own)
 }

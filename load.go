@@ -1,7 +1,7 @@
 package gatehouse
 
 import (
-	"fmt"
+	"regexp"
 	"time"
 
 	"gatehouse/config"
@@ -26,41 +26,51 @@ func LoadText(name string, text []byte) (*Config, error) {
 }
 
 func loadOptions() config.Options {
-	return config.Options{IncludeKeys: []string{"apis", "services"}}
+	return config.Options{IncludeKeys: []string{"apis", "services"}, Planned: planned()}
 }
 
 // checked adds to what each section has found of itself what can be wrong
-// between them.
+// between them, as far as they could be read.
 func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) {
 	cfg.sources = sources
-	if err != nil {
+	var report config.Report
+	if all := config.AsErrors(err); all != nil {
+		for _, p := range all.Problems() {
+			report.Add(p)
+		}
+	}
+	if !cfg.Pos.IsValid() {
 		return cfg, err
 	}
-	var report config.Report
-	if len(cfg.Listen) == 0 {
-		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
-	}
+	cfg.checkNames(&report)
 	compile(cfg, &report)
-	edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, &report)
+	cfg.checkListeners(&report)
 	return cfg, config.NewErrors(&report, sources)
 }
 
-func (cfg *Config) warn(at config.Pos, message string) {
-	cfg.warnings = append(cfg.warnings, fmt.Sprintf("%s: %s", at, message))
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+)
+
+// checkNames holds what stands in ARNs to the forms that their readers know.
+func (cfg *Config) checkNames(report *config.Report) {
+	if !cfg.Broken("account") && !accountForm.MatchString(cfg.Account) {
+		report.Errorf(cfg.Of("account"), `an account has 12 digits, such as "123456789012", not %q`, cfg.Account)
+	}
+	if !cfg.Broken("region") && !regionForm.MatchString(cfg.Region) {
+		report.Errorf(cfg.Of("region"), "a region is written in small letters, digits and -, such as eu-central-1, not %q", cfg.Region)
+	}
 }
 
-// Warnings returns what works but should be looked at.
-func (cfg *Config) Warnings() []string {
-	out := cfg.warnings
-	for _, name := range names(cfg.APIs) {
-		a := cfg.APIs[name]
-		for _, authorizer := range names(a.Authorizers) {
-			if c := a.Authorizers[authorizer]; c.UsesDevelopmentKey() {
-				out = append(out, fmt.Sprintf("%s: the authorizer %s of %s trusts the development key: whoever can read %s can make tokens", c.Pos, authorizer, name, cfg.Data.Value))
-			}
-		}
+func (cfg *Config) checkListeners(report *config.Report) {
+	switch {
+	case cfg.Broken("listen"):
+	case len(cfg.Listen) == 0:
+		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
+	default:
+		edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, report)
 	}
-	return out
 }
 
 // domains returns every host that an API names.

@@ -8,12 +8,13 @@ import (
 
 // Change is what happens to one route between two configurations.
 type Change struct {
-	Kind     string   `json:"change"` // "added", "removed" or "changed"
-	API      string   `json:"api"`
-	Stage    string   `json:"stage"`
-	Route    string   `json:"route"`
-	Sections []string `json:"sections,omitempty"` // what is changed
-	At       string   `json:"at,omitempty"`
+	Kind       string   `json:"change"` // "added", "removed" or "changed"
+	API        string   `json:"api"`
+	Stage      string   `json:"stage"`
+	Route      string   `json:"route"`
+	Conditions string   `json:"conditions,omitempty"` // that narrow the route
+	Sections   []string `json:"sections,omitempty"`   // what is changed
+	At         string   `json:"at,omitempty"`
 }
 
 // Plan says what would change by route from one table to another, in the
@@ -42,13 +43,13 @@ func Plan(before, after []RouteInfo) []Change {
 }
 
 func (r RouteInfo) change(kind string, sections []string) Change {
-	return Change{Kind: kind, API: r.API, Stage: r.Stage, Route: r.Route, Sections: sections, At: r.At}
+	return Change{Kind: kind, API: r.API, Stage: r.Stage, Route: r.Route, Conditions: r.Conditions, Sections: sections, At: r.At}
 }
 
 func byRoute(routes []RouteInfo) map[string]RouteInfo {
 	out := make(map[string]RouteInfo, len(routes))
 	for _, r := range routes {
-		out[strings.Join([]string{r.API, r.Stage, r.Route}, "\x00")] = r
+		out[strings.Join([]string{r.API, r.Stage, r.Route, r.Conditions}, "\x00")] = r
 	}
 	return out
 }

@@ -3,9 +3,11 @@ package gatehouse
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
 	"time"
 
-	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/edge"
@@ -22,23 +24,33 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	l := g.keepers.begin()
+	defer g.keepers.denyAdmin()
+	defer l.abort() // does nothing once the leases are committed
 	snap, err := d.bind(l, policies)
-	if err == nil {
-		err = l.listeners.Bind(policies)
-	}
-	var settings admin.Settings
-	if err == nil {
-		settings, err = l.listenAdmin(cfg.Admin, g)
-	}
 	if err != nil {
-		l.abort()
+		return err
+	}
+	if err := l.listeners.Bind(policies); err != nil {
+		return err
+	}
+	settings, err := l.listenAdmin(cfg.Admin, g)
+	if err != nil {
 		return err
 	}
 	snap.generation = g.generation() + 1
 	g.current.Store(snap)
 	l.commit()
 	g.keepers.admitAdmin(settings)
+	g.adopt(cfg)
 	return nil
+}
+
+// adopt makes hold what is in no chain and in no lease.
+func (g *Gateway) adopt(cfg *Config) {
+	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
+	if g.options.Level != nil {
+		g.options.Level.Set(cfg.Log.SlogLevel())
+	}
 }
 
 func (g *Gateway) generation() uint64 {
@@ -49,9 +61,8 @@ func (g *Gateway) generation() uint64 {
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now(), Warn: func(at config.Pos, message string) {
-		g.log.Warn(message, "at", at.String())
-	}}
+	// What there is to warn of was noted when cfg was loaded.
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()}
 	if snap := g.current.Load(); snap != nil {
 		c.Last = snap.policies
 	}
@@ -69,7 +80,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range append(d.endpoints, d.unknown) {
+	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
 		target, err := b.target(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
@@ -79,7 +90,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	}
 	return &Snapshot{
 		config: d.config, policies: policies, observer: observer, table: d.table,
-		endpoints: d.endpoints, unknown: d.unknown, owners: d.owners,
+		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil
 }
 
@@ -114,10 +125,15 @@ func (e *endpoint) pick(all map[string]map[string]*auth.Authorizer) []*auth.Auth
 
 // Reload loads the configuration anew and makes it the one in force. Reloads
 // are serialised; requests go on meanwhile, each by the configuration that it
-// began with. On an error nothing has changed.
+// began with. On an error nothing has changed; once the drain has begun there is
+// nothing else.
 func (g *Gateway) Reload(ctx context.Context) error {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
+	if g.draining.Load() {
+		g.log.Warn("not reloaded", "error", errDraining)
+		return errDraining
+	}
 	err := g.reload()
 	g.keepers.observe.Reloaded(g.generation(), err)
 	if err != nil {
@@ -125,10 +141,19 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		return err
 	}
 	g.log.Info("reloaded", "generation", g.generation())
+	g.warn(g.current.Load().config)
 	return nil
 }
 
-func (g *Gateway) reload() error {
+// reload contains what panics: a mistake in compiling must not take with it what
+// serves.
+func (g *Gateway) reload() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.log.Error("a reload panicked", slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("a mistake of the gateway's own: %v", cause)
+		}
+	}()
 	cfg, err := g.options.Load()
 	if cfg != nil {
 		defer g.watched.Store(cfg.sources)
@@ -139,6 +164,9 @@ func (g *Gateway) reload() error {
 	running := g.current.Load().config
 	if cfg.Data.Value != running.Data.Value {
 		return fmt.Errorf("%s: data moves from %s to %s only by a restart", cfg.Data.At, running.Data.Value, cfg.Data.Value)
+	}
+	if cfg.Limits.Principals != running.Limits.Principals {
+		return fmt.Errorf("%s: limits.principals goes from %d to %d only by a restart", cfg.Of("limits"), running.Limits.Principals, cfg.Limits.Principals)
 	}
 	return g.install(cfg)
 }

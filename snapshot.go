@@ -19,38 +19,46 @@ type Snapshot struct {
 	observer   *observe.Observer
 	table      *route.Table[*endpoint]
 	endpoints  []*endpoint
-	unknown    *endpoint         // for hosts that no API names
+	nowhere    nowhere
 	owners     map[string]string // host -> API
 }
 
-// lookup finds what serves a request. A CORS preflight without a route of its
-// own is led to the route that it asks for, whose chain answers it; a route
-// without CORS does not take it.
+// lookup finds what serves a request.
 func (s *Snapshot) lookup(x *exchange.Exchange, r *http.Request) route.Result[*endpoint] {
-	found := s.table.Lookup(route.Of(x, r), x.Params)
-	if found.Outcome == route.Found {
-		return found
+	own := route.Of(x, r)
+	found := s.table.Lookup(own, x.Params)
+	asked, ok := route.PreflightOf(x, r)
+	if !ok || found.Outcome == route.Found && found.Value.methods != route.Any {
+		return found // no preflight, or one with a route that names OPTIONS
 	}
-	preflight, ok := route.PreflightOf(x, r)
-	if !ok {
+	return s.preflight(own, asked, found.Outcome == route.Found && found.Value.policies.CORS != nil, x.Params)
+}
+
+// preflight leads a CORS preflight to the route that it asks for, whose CORS
+// answers it. Where that one has none, no other route's may answer in its
+// stead: the browser would send what this route's author did not open. It then
+// is a request like others, for the target to answer.
+func (s *Snapshot) preflight(own, asked route.Request, answered bool, params []exchange.Param) route.Result[*endpoint] {
+	found := s.table.Lookup(asked, params)
+	switch {
+	case found.Outcome == route.Found && found.Value.policies.CORS != nil:
 		return found
+	case found.Outcome == route.Found && answered:
+		asked := found.Value
+		return route.Result[*endpoint]{Outcome: route.NoMethod, Value: asked.fallback, Allow: asked.methods, Params: params}
 	}
-	asked := s.table.Lookup(preflight, x.Params)
-	if asked.Outcome != route.Found || asked.Value.policies.CORS == nil {
-		return found
-	}
-	return asked
+	return s.table.Lookup(own, params)
 }
 
 // misdirected reports a request on a TLS connection that was made for another
-// API than its Host names (RFC 9110 section 15.5.20). A name that no API claims
-// binds to nothing.
+// API than the one that its Host has led to, which may be one for any host (RFC
+// 9110 section 15.5.20). A name that no API claims binds to nothing.
 func (s *Snapshot) misdirected(x *exchange.Exchange) bool {
-	if x.Conn.SNI == "" || x.Conn.SNI == x.Host {
+	if x.Conn.SNI == "" || x.Conn.SNI == x.Host || x.API == "" {
 		return false
 	}
-	named, asked := s.owner(x.Conn.SNI), s.owner(x.Host)
-	return named != "" && asked != "" && named != asked
+	named := s.owner(x.Conn.SNI)
+	return named != "" && named != x.API
 }
 
 // owner returns the API that names a host; "" for none.

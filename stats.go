@@ -17,6 +17,8 @@ func (k *keepers) sources() metrics.Sources {
 		Keys:      k.keyStats,
 		Throttles: k.throttleStats,
 		Bodies:    k.bodyStats,
+		Codings:   k.codingStats,
+		Encoders:  k.encoderStats,
 	}
 }
 
@@ -68,4 +70,17 @@ func (k *keepers) throttleStats() []metrics.ThrottleStats {
 
 func (k *keepers) bodyStats() metrics.BodyStats {
 	return metrics.BodyStats{Used: k.bodies.Used(), Limit: k.bodies.Limit()}
+}
+
+func (k *keepers) codingStats() []metrics.CodingStats {
+	var out []metrics.CodingStats
+	for _, c := range k.encoders.Counts() {
+		out = append(out, metrics.CodingStats{Coding: c.Coding, Answers: c.Answers, Plain: c.Plain, Coded: c.Coded})
+	}
+	return out
+}
+
+func (k *keepers) encoderStats() metrics.EncoderStats {
+	u := k.encoders.Usage()
+	return metrics.EncoderStats{Used: u.Used, Limit: u.Limit, Refused: u.Refused}
 }

@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatehouse/api"
@@ -12,16 +13,17 @@ import (
 
 // RouteInfo describes one route of one stage, for people and for plans.
 type RouteInfo struct {
-	API       string            `json:"api"`
-	Stage     string            `json:"stage"`
-	Hosts     []string          `json:"hosts"` // empty: any that no other API names
-	Prefix    string            `json:"prefix,omitempty"`
-	Route     string            `json:"route"` // METHOD PATH
-	Target    string            `json:"target"`
-	Authorize string            `json:"authorize"`
-	Chain     []string          `json:"chain,omitempty"` // the filters in order; known of a running gateway
-	At        string            `json:"at"`
-	Digests   map[string]string `json:"digests"` // of each section that counts for the route
+	API        string            `json:"api"`
+	Stage      string            `json:"stage"`
+	Hosts      []string          `json:"hosts"` // empty: any that no other API names
+	Prefix     string            `json:"prefix,omitempty"`
+	Route      string            `json:"route"`                // METHOD PATH
+	Conditions string            `json:"conditions,omitempty"` // that narrow it: "x-version=2 ?beta=*"
+	Target     string            `json:"target"`
+	Authorize  string            `json:"authorize"`
+	Chain      []string          `json:"chain,omitempty"` // the filters in order; known of a running gateway
+	At         string            `json:"at"`
+	Digests    map[string]string `json:"-"` // of each section that counts for the route
 }
 
 // Routes returns the routes of a loaded configuration, by API, stage and the
@@ -44,7 +46,7 @@ func routesOf(cfg *Config, endpoints []*endpoint) []RouteInfo {
 
 func (e *endpoint) info(cfg *Config) RouteInfo {
 	return RouteInfo{
-		API: e.api, Stage: e.stage, Hosts: e.hosts, Prefix: string(e.prefix), Route: e.name,
+		API: e.api, Stage: e.stage, Hosts: e.hosts, Prefix: string(e.prefix), Route: e.name, Conditions: e.conditions,
 		Target: targetText(e.target), Authorize: e.authorizeText(), Chain: e.steps, At: e.at.String(),
 		Digests: e.digests(cfg),
 	}
@@ -53,13 +55,23 @@ func (e *endpoint) info(cfg *Config) RouteInfo {
 func targetText(t api.Target) string {
 	var parts []string
 	for _, d := range t.Destinations {
-		text := d.Name
-		if d.Kind != api.Inline {
-			text = strings.TrimSuffix(string(d.Kind)+":"+d.Name, ":")
-		}
-		parts = append(parts, text)
+		parts = append(parts, destinationText(d, len(t.Destinations) > 1))
 	}
 	return strings.Join(parts, " | ")
+}
+
+func destinationText(d api.Destination, shared bool) string {
+	text := string(d.Kind) + ":" + d.Name
+	switch d.Kind {
+	case api.Inline:
+		text = d.Name
+	case api.Mock:
+		text += strconv.Itoa(d.Status)
+	}
+	if shared {
+		text += " " + strconv.Itoa(d.Weight)
+	}
+	return text
 }
 
 func (e *endpoint) authorizeText() string {
@@ -78,13 +90,13 @@ func (e *endpoint) authorizeText() string {
 	return text
 }
 
-// digests hashes each section that counts for the route. Only hashes leave
-// the process: secrets are among what is hashed.
+// digests hashes each section that counts for the route. They stay in the
+// process: secrets are among what is hashed, and a weak one could be guessed.
 func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
-		"throttle":  e.throttle, "cors": p.CORS, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
+		"throttle":  e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
 		"target": []any{e.target, e.serviceConfigs(cfg)}, "rewrite": e.rewrite,
 	}

@@ -19,7 +19,7 @@ type binder struct {
 // target returns what answers an endpoint's route.
 func (b *binder) target(e *endpoint) (http.Handler, error) {
 	if e.name == "" {
-		return notFound(e.rule), nil
+		return notFound(e.rule, e.missing), nil
 	}
 	var shares []upstream.Share
 	for _, to := range e.target.Destinations {
@@ -95,7 +95,7 @@ func (e *endpoint) rewriter() func(*exchange.Exchange, []byte) []byte {
 
 // notFound ends the chain of what no route takes: 405 where the path has other
 // methods, else 404.
-func notFound(rule *exchange.Rule) http.Handler {
+func notFound(rule *exchange.Rule, reason string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchange.From(r)
 		if x.Allow != "" {
@@ -104,10 +104,6 @@ func notFound(rule *exchange.Rule) http.Handler {
 				Header: http.Header{"Allow": {x.Allow}},
 			})
 			return
-		}
-		reason := "no-route"
-		if x.API == "" {
-			reason = "no-host"
 		}
 		exchange.Refuse(w, r, exchange.Refusal{Status: http.StatusNotFound, Rule: rule, Reason: reason})
 	})

@@ -42,9 +42,11 @@ func (f *fake) Ready() error { return f.ready }
 func (f *fake) Status() any {
 	return map[string]any{"generation": 3, "odd": "\u009b\u202e\x7f\U000f0000"}
 }
-func (f *fake) Routes() any                       { return []string{"GET /orders/{id}"} }
-func (f *fake) Recent(n int) any                  { return n }
-func (f *fake) Plan(context.Context) (any, error) { return "nothing", f.broken }
+func (f *fake) Routes() any      { return []string{"GET /orders/{id}"} }
+func (f *fake) Recent(n int) any { return n }
+func (f *fake) Plan(_ context.Context, file string) (any, error) {
+	return "nothing of " + file, f.broken
+}
 func (f *fake) Reload(context.Context) (any, error) {
 	f.reloads.Add(1)
 	return "done", f.broken
@@ -98,6 +100,7 @@ func listen(t *testing.T, c Config, g Gateway) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Serve(s)
 	t.Cleanup(func() { _ = l.Close(context.Background()) })
 	return l
 }
@@ -264,55 +267,10 @@ func TestTLSAndToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Use(s)
+	l.Serve(s)
 	if answer, _ := ask(t, l, client, "https", question{path: "/healthz", header: bearer("Bearer " + token)}); answer.StatusCode != 401 {
 		t.Errorf("the old token still holds: %d", answer.StatusCode)
 	}
-}
-
-func TestListenerEnds(t *testing.T) {
-	l := listen(t, Config{}, &fake{})
-	l.Retire()
-	<-l.done
-	if _, err := plainClient().Get("http://" + l.Addr().String() + "/healthz"); err == nil {
-		t.Error("a retired listener answers")
-	}
-	if err := l.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-	taken := listen(t, Config{}, &fake{})
-	if _, err := Listen(taken.Addr().String(), Settings{&guard{}}, &fake{}, metrics(), quiet()); err == nil {
-		t.Error("a taken port was taken again")
-	}
-}
-
-// Silent connections do not keep others out for long, and are bounded.
-func TestManyConnections(t *testing.T) {
-	l := listen(t, Config{}, &fake{})
-	var held []net.Conn
-	for range maxConnections + 20 {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		held = append(held, c)
-	}
-	last := held[len(held)-1]
-	_ = last.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if _, err := last.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("one too many: %v", err)
-	}
-	for _, c := range held {
-		_ = c.Close()
-	}
-	for range 100 {
-		if answer, err := plainClient().Get("http://" + l.Addr().String() + "/healthz"); err == nil {
-			answer.Body.Close()
-			return
-		}
-	}
-	t.Error("no place was given back")
 }
 
 func TestConfig(t *testing.T) {

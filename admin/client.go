@@ -69,9 +69,10 @@ func (c *Client) Recent(ctx context.Context, n int, out any) error {
 	return c.call(ctx, http.MethodGet, "/v1/requests?n="+strconv.Itoa(n), out)
 }
 
-// Plan reads what a reload would change into out. Its error may be Problems.
-func (c *Client) Plan(ctx context.Context, out any) error {
-	return c.call(ctx, http.MethodPost, "/v1/plan", out)
+// Plan reads into out what would change if the configuration in a file, named
+// by its absolute path, were in force. Its error may be Problems.
+func (c *Client) Plan(ctx context.Context, file string, out any) error {
+	return c.call(ctx, http.MethodPost, "/v1/plan?file="+url.QueryEscape(file), out)
 }
 
 // Reload loads the configuration anew and reads what changed into out. Its

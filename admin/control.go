@@ -16,25 +16,27 @@ import (
 // SocketName is the control socket's name within the data folder.
 const SocketName = "control.sock"
 
-// ErrRunning is the error of Control where a gateway runs on the data folder
-// already.
-var ErrRunning = errors.New("already running")
+// ErrRunning is the error of OpenControl where a gateway runs on the data
+// folder already.
+var ErrRunning = errors.New("a gateway is already running on this data folder: stop it, or give this one another (data:)")
 
-// ControlSocket serves the control socket of one data folder.
+// ControlSocket is the control socket of one data folder, and the lock by which
+// one gateway alone runs on it.
 type ControlSocket struct {
 	path   string
+	log    *slog.Logger
 	lock   *os.File
 	info   os.FileInfo // of the socket, to remove none but ours
 	socket net.Listener
-	server *http.Server
-	done   chan struct{}
+	server *http.Server  // nil until Serve
+	done   chan struct{} // closed when the server has ended
 }
 
-// Control opens the control socket below the data folder, which is created
-// (0700) where it is missing, and serves it. Only this process's user and root
-// may use it. The socket that a dead process left is replaced; where its
-// process lives, the error is ErrRunning.
-func Control(data string, g Gateway, metrics http.Handler, log *slog.Logger) (*ControlSocket, error) {
+// OpenControl opens the control socket below the data folder, which is created
+// (0700) where it is missing. Only this process's user and root may use it; who
+// connects waits until Serve. The socket that a dead process left is replaced;
+// where its process lives, the error is ErrRunning.
+func OpenControl(data string, log *slog.Logger) (*ControlSocket, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fmt.Errorf("the control socket: %w", err)
 	}
@@ -43,18 +45,22 @@ func Control(data string, g Gateway, metrics http.Handler, log *slog.Logger) (*C
 	}
 	lock, err := lockFile(filepath.Join(data, "control.lock"))
 	if err != nil {
-		return nil, fmt.Errorf("the control socket in %s: %w", data, err)
+		return nil, fmt.Errorf("%s: %w", data, err)
 	}
-	c := &ControlSocket{path: filepath.Join(data, SocketName), lock: lock, done: make(chan struct{})}
+	c := &ControlSocket{path: filepath.Join(data, SocketName), log: log, lock: lock, done: make(chan struct{})}
 	if err := c.listen(data); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("the control socket %s: %w", c.path, err)
 	}
-	h := &handlers{gateway: g, metrics: metrics}
-	c.server = newServer(h.all(), log)
-	c.server.WriteTimeout = 10 * time.Minute // a reload may take long
-	go c.serve(log)
 	return c, nil
+}
+
+// Serve begins to answer for g. It is called once, and not after Close.
+func (c *ControlSocket) Serve(g Gateway, metrics http.Handler) {
+	h := &handlers{gateway: g, metrics: metrics}
+	c.server = newServer(h.all(), c.log)
+	c.server.WriteTimeout = 10 * time.Minute // a reload may take long
+	go c.serve()
 }
 
 // lockFile takes the lock that a gateway holds as long as it lives.
@@ -117,9 +123,9 @@ func (c *ControlSocket) place(bound string) error {
 // Path returns where the socket is.
 func (c *ControlSocket) Path() string { return c.path }
 
-func (c *ControlSocket) serve(log *slog.Logger) {
+func (c *ControlSocket) serve() {
 	defer close(c.done)
-	_ = c.server.Serve(sameUser{c.socket, log})
+	_ = c.server.Serve(sameUser{c.socket, c.log})
 }
 
 // Close stops serving, waiting for answers under way until ctx ends, and
@@ -128,12 +134,20 @@ func (c *ControlSocket) Close(ctx context.Context) error {
 	if now, err := os.Lstat(c.path); err == nil && os.SameFile(now, c.info) {
 		_ = os.Remove(c.path)
 	}
+	err := c.end(ctx)
+	_ = c.lock.Close()
+	return err
+}
+
+func (c *ControlSocket) end(ctx context.Context) error {
+	if c.server == nil {
+		return c.socket.Close()
+	}
 	err := c.server.Shutdown(ctx)
 	if err != nil {
 		_ = c.server.Close()
 	}
 	<-c.done
-	_ = c.lock.Close()
 	return err
 }
 

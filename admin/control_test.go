@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,10 +16,11 @@ import (
 
 func control(t *testing.T, data string, g Gateway) *ControlSocket {
 	t.Helper()
-	c, err := Control(data, g, metrics(), quiet())
+	c, err := OpenControl(data, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Serve(g, metrics())
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
 	return c
 }
@@ -50,7 +52,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("recent: %d %v", n, err)
 	}
 	var text string
-	if err := c.Plan(ctx, &text); err != nil || text != "nothing" {
+	if err := c.Plan(ctx, "/a b&c.yaml", &text); err != nil || text != "nothing of /a b&c.yaml" {
 		t.Errorf("plan: %q %v", text, err)
 	}
 	if err := c.Reload(ctx, &text); err != nil || text != "done" || g.reloads.Load() != 1 {
@@ -113,7 +115,7 @@ func TestNobodyRuns(t *testing.T) {
 func TestAlreadyRunning(t *testing.T) {
 	data := t.TempDir()
 	first := control(t, data, &fake{})
-	if _, err := Control(data, &fake{}, metrics(), quiet()); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), data) {
+	if _, err := OpenControl(data, quiet()); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), data) {
 		t.Errorf("%v", err)
 	}
 	if err := Dial(data).Ready(context.Background()); err != nil {
@@ -138,6 +140,34 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// Who connects before there is anything to answer for waits for it.
+func TestConnectsEarly(t *testing.T) {
+	data := t.TempDir()
+	c, err := OpenControl(data, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", c.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: gatehouse\r\n\r\n"))
+	c.Serve(&fake{}, metrics())
+	answer := make([]byte, 12)
+	if _, err := io.ReadFull(conn, answer); string(answer) != "HTTP/1.1 200" {
+		t.Errorf("%q %v", answer, err)
+	}
+	_ = c.Close(context.Background())
+	unserved, err := OpenControl(data, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unserved.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A socket or file that is not ours is left alone.
 func TestLeavesOthersAlone(t *testing.T) {
 	data := t.TempDir()
@@ -145,7 +175,7 @@ func TestLeavesOthersAlone(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Control(data, &fake{}, metrics(), quiet()); err == nil {
+	if _, err := OpenControl(data, quiet()); err == nil {
 		t.Error("a file was replaced")
 	}
 	if b, _ := os.ReadFile(path); string(b) != "precious" {

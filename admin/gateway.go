@@ -20,8 +20,9 @@ type Gateway interface {
 	Explain(id string) (any, bool)
 	// Recent lists requests that are remembered, the newest first.
 	Recent(n int) any
-	// Plan says what a reload would change.
-	Plan(ctx context.Context) (any, error)
+	// Plan says what would change if the configuration in a file were in
+	// force; with "", what a reload would change.
+	Plan(ctx context.Context, file string) (any, error)
 	// Reload loads the configuration anew and says what changed.
 	Reload(ctx context.Context) (any, error)
 	// ReopenLogs opens log files anew, after they were renamed.

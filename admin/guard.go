@@ -37,6 +37,13 @@ func newGuard(c Config) (*guard, error) {
 	return g, nil
 }
 
+// fitFor reports whether the guard suffices at an address: one that others can
+// reach takes TLS and a token. The configuration is checked for that, but of a
+// name it cannot know where it leads.
+func (g *guard) fitFor(a netip.Addr) bool {
+	return a.Unmap().IsLoopback() || g.certificate != nil && g.needsToken
+}
+
 // refuse returns the status and the reason to refuse a request with; 0 where
 // it may pass.
 func (g *guard) refuse(r *http.Request) (status int, reason string) {

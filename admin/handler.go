@@ -84,7 +84,7 @@ func (h *handlers) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handlers) plan(w http.ResponseWriter, r *http.Request) {
-	changes, err := h.gateway.Plan(r.Context())
+	changes, err := h.gateway.Plan(r.Context(), r.URL.Query().Get("file"))
 	if err != nil {
 		fail(w, err)
 		return

@@ -3,12 +3,16 @@ package admin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -19,7 +23,8 @@ type Listener struct {
 	server *http.Server
 	guard  atomic.Pointer[guard]
 	inner  http.Handler
-	done   chan struct{}
+	once   sync.Once     // of serving, or of ending before it
+	done   chan struct{} // closed when the server has ended
 }
 
 // Settings are what a configuration says of the listener beside its address.
@@ -38,24 +43,46 @@ func (c Config) Settings() (Settings, error) {
 // keeper's entries; false where there is to be none.
 func (c Config) Listens() (address string, ok bool) { return c.address(), !c.off() }
 
-// Listen binds the address and serves there what s admits.
+// Listen binds the address. Who connects waits until Serve.
 func Listen(address string, s Settings, g Gateway, metrics http.Handler, log *slog.Logger) (*Listener, error) {
 	socket, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("the admin listener: %w", err)
+		return nil, bindError(address, err)
 	}
 	h := &handlers{gateway: g, metrics: metrics}
 	l := &Listener{socket: socket, inner: h.queries(), done: make(chan struct{})}
-	l.guard.Store(s.guard)
 	l.server = newServer(l, log)
-	go l.serve()
+	if !s.guard.fitFor(l.Addr().Addr()) {
+		_ = socket.Close()
+		return nil, fmt.Errorf("the admin listener: %s leads to %s, which other machines can reach: give it tls and token, or the address 127.0.0.1", address, l.Addr())
+	}
 	return l, nil
+}
+
+// bindError says what to do about an address that cannot be listened on.
+func bindError(address string, err error) error {
+	cause := err
+	var op *net.OpError
+	if errors.As(err, &op) {
+		cause = op.Err
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the admin listener cannot listen on %s: %w (another program, or another gateway, listens there: write another admin.address, or off)", address, cause)
+	}
+	return fmt.Errorf("the admin listener cannot listen on %s: %w", address, cause)
+}
+
+// Serve makes the settings hold from now on, and begins to answer where nothing
+// did yet.
+func (l *Listener) Serve(s Settings) {
+	l.guard.Store(s.guard)
+	l.once.Do(func() { go l.serve() })
 }
 
 // newServer returns a server for few, small and quick questions.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           contained{h, log},
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      2 * time.Minute,
@@ -65,23 +92,43 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// contained logs what panics, where net/http would log it at the level of what
+// strangers do wrong, and hangs up.
+type contained struct {
+	inner http.Handler
+	log   *slog.Logger
+}
+
+func (c contained) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.log.Error("a question to the gateway panicked", slog.String("path", r.URL.Path), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	c.inner.ServeHTTP(w, r)
+}
+
 // Addr returns the address that is listened on, for the dialer to deny.
 func (l *Listener) Addr() netip.AddrPort {
 	return l.socket.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// Use makes other settings hold from now on.
-func (l *Listener) Use(s Settings) { l.guard.Store(s.guard) }
-
 // Retire implements keeper.Entry: nothing is accepted any more, and answers
 // under way are completed.
 func (l *Listener) Retire() {
+	l.endUnserved()
 	_ = l.socket.Close()
 	go func() { _ = l.server.Shutdown(context.Background()) }()
 }
 
+// endUnserved makes sure that Close does not wait for what never began.
+func (l *Listener) endUnserved() { l.once.Do(func() { close(l.done) }) }
+
 // Close retires the listener and waits for answers under way until ctx ends.
 func (l *Listener) Close(ctx context.Context) error {
+	l.endUnserved()
+	_ = l.socket.Close()
 	err := l.server.Shutdown(ctx)
 	if err != nil {
 		_ = l.server.Close()

@@ -38,14 +38,21 @@ func TestTargets(t *testing.T) {
 		{`"function:quote:live"`, Function, "quote", ""},
 		{`{"service:a": 90, "service:b": 10}`, Service, "a", ""},
 		{`"service:"`, "", "", "without a name"},
-		{`"http://user@host:1"`, "", "", "more than an address"},
+		{`"http://user@host:1"`, "", "", "no user and no password"},
 		{`"http://host:1/path"`, "", "", "more than an address"},
 		{`"mock:99"`, "", "", "200 to 599"},
 		{`"redirect:javascript:alert(1)"`, "", "", "http or https"},
 		{`"orders"`, "", "", "unknown target"},
 		{`{"service:a": -1}`, "", "", "weight"},
 		{`{"service:a": 0}`, "", "", "above 0"},
-		{`{"service:a": 1, "mock": 1}`, "", "", "only services and functions"},
+		{`{"service:a": 1, "mock": 1}`, "", "", "only services, functions and addresses"},
+		{`{"service:a": 1000001}`, "", "", "from 0 to 1000000"},
+		{`{"service:a": "1"}`, "", "", "remove the quotes"},
+		{`{"service:a": 010}`, "", "", "leading zero"},
+		{`{"service:a": 0, "service:b": 1.5}`, "", "", "whole number, got 1.5"},
+		{`{}`, "", "", "a target is missing"},
+		{`[]`, "", "", "a target is missing"},
+		{``, "", "", "a target is missing"},
 	} {
 		r, err := load(t, "apis: {shop: {routes: [{match: GET /, target: "+tc.target+"}]}}")
 		if tc.says != "" {
@@ -60,6 +67,15 @@ func TestTargets(t *testing.T) {
 		}
 		if d := r.APIs["shop"].Routes[0].Target.Destinations[0]; d.Kind != tc.kind || d.Name != tc.name {
 			t.Errorf("%s: got %s %q", tc.target, d.Kind, d.Name)
+		}
+	}
+}
+
+// A password in an address is refused without being shown.
+func TestTargetTellsNoPassword(t *testing.T) {
+	for _, target := range []string{"http://user:tiger@host:1", "http://user:tiger @host:1", "htp://user:tiger@host"} {
+		if _, err := load(t, "apis: {shop: {routes: [{match: GET /, target: \""+target+"\"}]}}"); err == nil || strings.Contains(err.Error(), "tiger") {
+			t.Errorf("%s: %v", target, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/exchange"
 )
 
 // Config is one entry of apis. P is the type of the policies, whose keys stand
@@ -31,10 +32,10 @@ type Stage[P any] struct {
 // Route is one item of routes.
 type Route[P any] struct {
 	config.At
-	Match    Match  `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
-	Target   Target `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
-	Rewrite  string `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match; default: the path as it came, without the stage's"`
-	Policies P      `yaml:",inline"`
+	Match    Match           `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
+	Target   Target          `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
+	Rewrite  config.Template `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match and ${stageVariables.NAME}; default: the path as it came, without the stage's"`
+	Policies P               `yaml:",inline"`
 }
 
 // Domain is a host name, or *.NAME for every name below it.
@@ -60,10 +61,16 @@ func (Domain) ConfigSchema() *config.Schema {
 // Prefix is a path of whole literal segments: "/", "/beta", "/v1/beta".
 type Prefix string
 
-// UnmarshalText checks the path and takes a final slash off.
+// UnmarshalText checks the path as requests are read and takes a final slash off.
 func (p *Prefix) UnmarshalText(text []byte) error {
-	s := strings.TrimRight(string(text), "/")
-	if s != "" && (s[0] != '/' || strings.Contains(s, "//") || strings.ContainsAny(s, "{}%?#;\\ ")) {
+	s := string(text)
+	if s == "/" {
+		*p = ""
+		return nil
+	}
+	var path exchange.Path
+	s = strings.TrimSuffix(s, "/")
+	if strings.ContainsAny(s, "{}%?") || path.Parse(s) != nil || len(path.Segments) == 0 || path.Slash || path.Oddities != 0 {
 		return textError("is no stage path: write / or whole literal segments, such as /beta")
 	}
 	*p = Prefix(s)

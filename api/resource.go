@@ -3,6 +3,8 @@ package api
 import (
 	"maps"
 	"slices"
+
+	"gatehouse/config"
 )
 
 // DefaultStage is the name of the stage of an API that defines none.
@@ -15,13 +17,20 @@ type Deployment[P any] struct {
 	Domains   []string // none: every host that no other deployment names
 	Prefix    Prefix
 	Variables map[string]string
-	Own       *P // the stage's own policies; nil for the default stage
+	Own       *P        // the stage's own policies; nil for the default stage
+	At        config.At // of the stage; for the default one of the API
+}
+
+// Placed reports whether it is known for which hosts and paths the deployment
+// answers: the configuration may be one that could be read in part.
+func (d *Deployment[P]) Placed() bool {
+	return !d.At.Broken("domains") && !d.At.Broken("path") && (d.At.Has("domains") || !d.API.Broken("domains"))
 }
 
 // Resolve returns the deployments of an API, by stage name in order.
 func Resolve[P any](c *Config[P]) []Deployment[P] {
 	if len(c.Stages) == 0 {
-		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains)}}
+		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), At: c.At}}
 	}
 	var out []Deployment[P]
 	for _, name := range slices.Sorted(maps.Keys(c.Stages)) {
@@ -30,7 +39,7 @@ func Resolve[P any](c *Config[P]) []Deployment[P] {
 		if len(domains) == 0 {
 			domains = c.Domains
 		}
-		out = append(out, Deployment[P]{API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Own: &s.Policies})
+		out = append(out, Deployment[P]{API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Own: &s.Policies, At: s.At})
 	}
 	return out
 }

@@ -43,8 +43,13 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 	t.At = n.Pos()
 	switch n.Kind() {
 	case config.Scalar:
-		text, _ := n.Text()
-		t.add(n, text, 1)
+		text, ok := n.Text()
+		if strings.Contains(text, "@") {
+			n.Hide() // a password, perhaps, which an address has no place for
+		}
+		if ok {
+			t.add(n, text, 1)
+		}
 	case config.Map:
 		t.weighted(n)
 	default:
@@ -53,27 +58,36 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 }
 
 func (t *Target) weighted(n *config.Node) {
+	entries, total := 0, 0
 	n.Each(func(key string, at config.Pos, value *config.Node) {
-		text, _ := value.Text()
-		weight, err := strconv.Atoi(text)
-		if err != nil || weight < 0 || weight > 1_000_000 {
-			value.Errorf("a weight is a whole number from 0 to 1000000, not %q", text)
+		entries++
+		var share int
+		if !value.Decode(&share) {
 			return
 		}
-		t.add(value, key, weight)
+		if share < 0 || share > maxWeight {
+			value.Errorf("a weight is from 0 to %d, not %d", maxWeight, share)
+			return
+		}
+		t.add(value, key, share)
 	})
-	total := 0
 	for _, d := range t.Destinations {
 		total += d.Weight
 		if d.Kind == Mock || d.Kind == Redirect {
-			n.Errorf("only services and functions can share a route by weight")
+			n.Errorf("only services, functions and addresses can share a route by weight")
 			return
 		}
 	}
-	if total == 0 && len(t.Destinations) > 0 {
+	switch {
+	case entries == 0:
+		n.Errorf("a target is missing: %s", targetForms)
+	case total == 0 && len(t.Destinations) == entries:
 		n.Errorf("at least one weight must be above 0")
 	}
 }
+
+// maxWeight is the largest weight of a destination.
+const maxWeight = 1_000_000
 
 func (t *Target) add(n *config.Node, text string, weight int) {
 	d, problem := parseDestination(text)
@@ -117,7 +131,10 @@ func inline(text string) (Destination, string) {
 	if err != nil || u.Host == "" || u.Hostname() == "" {
 		return Destination{}, strconv.Quote(text) + " is no address: write http://HOST:PORT"
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
+	if u.User != nil {
+		return Destination{}, "an address holds no user and no password: set authorization under headers.request"
+	}
+	if u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
 		return Destination{}, strconv.Quote(text) + " says more than an address: write http://HOST:PORT, and the path under rewrite"
 	}
 	return Destination{Kind: Inline, Name: u.Scheme + "://" + strings.ToLower(u.Host)}, ""
@@ -144,10 +161,22 @@ func redirect(to string) (Destination, string) {
 	return Destination{Kind: Redirect, Name: to}, ""
 }
 
+// weight is what stands behind a destination that shares a route.
+type weight int
+
+// ConfigSchema implements config.Schemer.
+func (weight) ConfigSchema() *config.Schema {
+	return &config.Schema{Type: "integer", Minimum: new(0.0), Maximum: new(float64(maxWeight))}
+}
+
 // ConfigSchema implements config.Schemer.
 func (Target) ConfigSchema() *config.Schema {
 	return &config.Schema{AnyOf: []*config.Schema{
 		{Type: "string", Pattern: "^(service:|function:|https?://|mock$|mock:|redirect:)", Examples: []any{"service:orders", "http://127.0.0.1:3000", "mock", "redirect:https://www.example.com/"}},
-		{Type: "object", AdditionalProperties: &config.Schema{Type: "integer"}},
+		{
+			Type: "object", MinProperties: 1,
+			PropertyNames:        &config.Schema{Pattern: "^(service:|function:|https?://)"},
+			AdditionalProperties: config.SchemaOf(weight(0)),
+		},
 	}}
 }

@@ -1,8 +1,9 @@
 // Package auth finds out who calls.
 //
-// A route has authorizers, in order. The first whose kind of credential the
-// request carries decides: a bad credential is final. The credential stays in
-// the request. Ways of proving who one is are rooms inside this one, behind
+// A route has authorizers, in order. The first whose credential the request
+// carries decides: a bad credential is final. One that names another issuer is
+// not an authorizer's own; where it is nobody's, it is bad. The credential stays
+// in the request. Ways of proving who one is are rooms inside this one, behind
 // the seam of package scheme.
 package auth
 
@@ -47,20 +48,33 @@ func missing(authorizers []*Authorizer) *exchange.Rule {
 
 func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.From(r)
+	a, v := f.authenticate(x, r)
+	switch {
+	case v.Principal != nil:
+		x.Principal = v.Principal
+		x.Trail.Add(a.rule, exchange.Allowed, "")
+		f.next.ServeHTTP(w, r)
+	case v.Found:
+		a.refuse(w, r, v)
+	default:
+		f.refuseStranger(w, r)
+	}
+}
+
+// authenticate returns what was made of the request's credential, and by whom:
+// by the first authorizer that knows it for its own, or else by the first that
+// found one.
+func (f *filter) authenticate(x *exchange.Exchange, r *http.Request) (first *Authorizer, foreign scheme.Verdict) {
 	for _, a := range f.authorizers {
 		v := a.scheme.Authenticate(x, r)
-		if v.Principal != nil {
-			x.Principal = v.Principal
-			x.Trail.Add(a.rule, exchange.Allowed, "")
-			f.next.ServeHTTP(w, r)
-			return
+		if v.Found && !v.Foreign {
+			return a, v
 		}
-		if v.Found {
-			a.refuse(w, r, v)
-			return
+		if v.Found && first == nil {
+			first, foreign = a, v
 		}
 	}
-	f.refuseStranger(w, r)
+	return first, foreign
 }
 
 // refuse answers a request whose credential is not good.

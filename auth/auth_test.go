@@ -2,13 +2,13 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +36,7 @@ authorizers:
   customers: {jwt: {issuer: i, audience: shop, jwks: development, from: [header.Authorization, cookie.session], login: "https://login.shop.test/?app=shop"}}
   partners: {jwt: {issuer: i, audience: bank, jwks: development, from: header.X-Partner}}
   links: {jwt: {issuer: i, audience: links, jwks: development, from: query.token, login: /login}}
+  others: {jwt: {issuer: other, audience: bank, jwks: development, from: [header.Authorization, cookie.session]}}
   away: {jwt: {issuer: i, audience: shop, jwks: "https://login.test/jwks.json", login: /login}}
 `
 
@@ -50,8 +51,10 @@ func newSite(t *testing.T, text string) *site {
 		t.Fatal(err)
 	}
 	keeper := NewKeeper(Options{
-		Fetch: func(context.Context, string) ([]byte, http.Header, error) {
-			return nil, nil, errors.New("connection refused")
+		Fetch: func(*x509.CertPool) Fetch {
+			return func(context.Context, string) ([]byte, http.Header, error) {
+				return nil, nil, errors.New("connection refused")
+			}
 		},
 		Development: func() ([]byte, error) { return key.JWKS(), nil },
 		Log:         slog.New(slog.DiscardHandler),
@@ -70,7 +73,12 @@ func newSite(t *testing.T, text string) *site {
 
 func (s *site) token(t *testing.T, audience string, lifetime time.Duration) string {
 	t.Helper()
-	token, err := s.key.Sign(devkey.Claims{Issuer: "i", Audience: []string{audience}, Subject: "ann", Lifetime: lifetime})
+	return s.issue(t, "i", audience, lifetime)
+}
+
+func (s *site) issue(t *testing.T, issuer, audience string, lifetime time.Duration) string {
+	t.Helper()
+	token, err := s.key.Sign(devkey.Claims{Issuer: issuer, Audience: []string{audience}, Subject: "ann", Lifetime: lifetime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +164,44 @@ func TestSeveralAuthorizers(t *testing.T) {
 	}
 }
 
+// Two issuers in the same places: the token says whose it is, and that one's
+// word is final.
+func TestSeveralIssuers(t *testing.T) {
+	s := newSite(t, usual)
+	shop, bank := s.token(t, "shop", time.Hour), s.issue(t, "other", "bank", time.Hour)
+	late, nobodys := s.issue(t, "other", "bank", -time.Hour), s.issue(t, "nobody", "shop", time.Hour)
+	for _, tc := range []struct {
+		name            string
+		header          []string
+		who             string
+		decider, reason string
+	}{
+		{"the first's", []string{"Authorization", "Bearer " + shop}, "jwt:i|ann", "customers (jwt)", ""},
+		{"the second's", []string{"Authorization", "Bearer " + bank}, "jwt:other|ann", "others (jwt)", ""},
+		{"the second's, expired", []string{"Authorization", "Bearer " + late}, "", "others (jwt)", "expired"},
+		{"nobody's", []string{"Authorization", "Bearer " + nobodys}, "", "customers (jwt)", "wrong-issuer"},
+		{"the second's, in the cookie", []string{"Cookie", "session=" + bank}, "jwt:other|ann", "others (jwt)", ""},
+		{"nobody's, and a good cookie that is not looked at", []string{"Authorization", "Bearer " + nobodys, "Cookie", "session=" + shop}, "", "customers (jwt)", "wrong-issuer"},
+		{"the second's, expired, and a good cookie of the first", []string{"Authorization", "Bearer " + late, "Cookie", "session=" + shop}, "", "others (jwt)", "expired"},
+		{"of no issuer", []string{"Authorization", "Bearer x.y.z"}, "", "customers (jwt)", "malformed"},
+	} {
+		for range 2 { // verified, then remembered
+			a := s.ask(t, "customers others", get("/orders", tc.header...))
+			last := a.x.Trail.Steps()[len(a.x.Trail.Steps())-1]
+			who, reason := "", ""
+			if a.principal != nil {
+				who = a.principal.ID
+			}
+			if a.x.Refused != nil {
+				reason = a.x.Refused.Reason
+			}
+			if who != tc.who || a.served != (who != "") || reason != tc.reason || last.Rule.Name != tc.decider {
+				t.Errorf("%s: %d for %q by %s: %s", tc.name, a.Code, who, last.Rule.Name, reason)
+			}
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	s := newSite(t, usual)
 	expired := s.token(t, "shop", -5*time.Minute)
@@ -201,113 +247,6 @@ func TestCredentialStays(t *testing.T) {
 	before := r.Header.Clone()
 	if a := s.ask(t, "customers", r); a.Code != 200 || r.Header.Get("Authorization") != before.Get("Authorization") {
 		t.Errorf("%d %v", a.Code, r.Header)
-	}
-}
-
-// 302 only where a person sits.
-func TestLoginIsForPeople(t *testing.T) {
-	s := newSite(t, usual)
-	const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-	for _, tc := range []struct {
-		name, method string
-		header       []string
-		status       int
-	}{
-		{"a browser", "GET", []string{"Accept", html, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 302},
-		{"an older browser", "GET", []string{"Accept", html}, 302},
-		{"in upper case", "GET", []string{"Accept", "TEXT/HTML"}, 302},
-		{"with an expired cookie", "GET", []string{"Accept", html, "Cookie", "session=" + s.token(t, "shop", -time.Hour)}, 302},
-		{"with an expired header", "GET", []string{"Accept", html, "Authorization", "Bearer " + s.token(t, "shop", -time.Hour)}, 302},
-		{"with a good one", "GET", []string{"Accept", html, "Cookie", "session=" + s.token(t, "shop", time.Hour)}, 200},
-		{"curl", "GET", []string{"Accept", "*/*"}, 401},
-		{"a program without Accept", "GET", nil, 401},
-		{"an API client", "GET", []string{"Accept", "application/json"}, 401},
-		{"fetch of a page", "GET", []string{"Accept", "*/*", "Sec-Fetch-Mode", "cors"}, 401},
-		{"fetch that says HTML", "GET", []string{"Accept", html, "Sec-Fetch-Mode", "cors"}, 401},
-		{"fetch of the same origin", "GET", []string{"Accept", html, "Sec-Fetch-Mode", "same-origin"}, 401},
-		{"an image", "GET", []string{"Accept", "image/webp,*/*", "Sec-Fetch-Mode", "no-cors"}, 401},
-		{"XMLHttpRequest", "GET", []string{"Accept", html, "X-Requested-With", "XMLHttpRequest"}, 401},
-		{"a form", "POST", []string{"Accept", html, "Sec-Fetch-Mode", "navigate"}, 401},
-		{"HEAD", "HEAD", []string{"Accept", html}, 401},
-		{"a WebSocket", "GET", []string{"Accept", html, "Upgrade", "websocket"}, 401},
-		{"text/html-ish", "GET", []string{"Accept", "text/htmlx, text/*"}, 401},
-	} {
-		r := get("/orders/7?a=b", tc.header...)
-		r.Method = tc.method
-		a := s.ask(t, "partners customers", r)
-		if a.Code != tc.status {
-			t.Errorf("%s: got %d, want %d", tc.name, a.Code, tc.status)
-		}
-		if tc.status != 302 {
-			if a.Header().Get("Location") != "" {
-				t.Errorf("%s: sent to %s", tc.name, a.Header().Get("Location"))
-			}
-			continue
-		}
-		if got := a.Header().Get("Location"); got != "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2Forders%2F7%3Fa%3Db" || a.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: sent to %s, %v", tc.name, got, a.Header())
-		}
-		steps := a.x.Trail.Steps()
-		if len(steps) != 1 || steps[0].Decision != exchange.Answered || steps[0].Rule.Name != "customers (jwt)" || a.x.Refused != nil {
-			t.Errorf("%s: trail %+v", tc.name, steps)
-		}
-	}
-}
-
-// What people come back to is on the host that they asked, whatever the path
-// and the query say, and carries no credential.
-func TestReturn(t *testing.T) {
-	s := newSite(t, usual)
-	long := strings.Repeat("x", maxReturn)
-	for _, tc := range []struct{ authorizer, target, want string }{
-		{"customers", "/", "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2F"},
-		{"customers", "/@evil.test/", "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2F%40evil.test%2F"},
-		{"customers", "//evil.test/x", "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2F%2Fevil.test%2Fx"},
-		{"customers", "/a%20b?return=https://evil.test&x=%0d%0a", "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2Fa%2520b%3Freturn%3Dhttps%3A%2F%2Fevil.test%26x%3D%250d%250a"},
-		{"customers", "/a?" + long, "https://login.shop.test/?app=shop&return=https%3A%2F%2Fapi.shop.test%2Fa"},
-		{"links", "//evil.test/x", "/login?return=%2Fevil.test%2Fx"},
-		{"links", "////evil.test", "/login?return=%2Fevil.test"},
-		{"links", `/%5Cevil.test/`, "/login?return=%2F%255Cevil.test%2F"},
-		{"links", "/a?b=c&token=x&t%6Fken=y&d", "/login?return=%2Fa%3Fb%3Dc%26d"},
-		{"links", "/a?token=x", "/login?return=%2Fa"},
-	} {
-		a := s.ask(t, tc.authorizer, get(tc.target, "Accept", "text/html"))
-		if got := a.Header().Get("Location"); a.Code != 302 || got != tc.want {
-			t.Errorf("%s %.40s: got %d\n%s, want\n%s", tc.authorizer, tc.target, a.Code, got, tc.want)
-		}
-	}
-	if got := s.authorizers["links"].QueryParameters(); !slices.Equal(got, []string{"token"}) {
-		t.Errorf("query parameters %v", got)
-	}
-}
-
-func TestConfigErrors(t *testing.T) {
-	for _, tc := range []struct{ text, want string }{
-		{"authorizers: {customers: {}}", "exactly one scheme"},
-		{"authorizers: {customers: {jwt: null}}", "issuer"},
-		{"authorizers: {customers: {iam: {}}}", `unknown key "iam"`},
-		{"authorizers: {none: {jwt: {issuer: i, audience: a, jwks: development}}}", "no authorizer can be called none"},
-	} {
-		var d document
-		_, err := config.LoadBytes("c.yaml", []byte(tc.text), &d, config.Options{})
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s:\ngot  %v\nwant %s", tc.text, err, tc.want)
-		}
-	}
-}
-
-func TestUsesDevelopmentKey(t *testing.T) {
-	for _, tc := range []struct {
-		kind jwt.SourceKind
-		want bool
-	}{{jwt.DevelopmentSource, true}, {jwt.URLSource, false}, {jwt.FileSource, false}} {
-		c := &Config{JWT: &jwt.Config{JWKS: jwt.Source{Kind: tc.kind}}}
-		if c.UsesDevelopmentKey() != tc.want {
-			t.Errorf("%d: got %v", tc.kind, !tc.want)
-		}
-	}
-	if (&Config{}).UsesDevelopmentKey() {
-		t.Error("nothing uses nothing")
 	}
 }
 

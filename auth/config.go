@@ -27,6 +27,24 @@ func (c *Config) Check(r *config.Report) {
 	}
 }
 
+// CheckOrder reports authorizers of a route's list that would never be asked,
+// since one before them decides about the same credentials. Names that are not
+// known are passed over.
+func CheckOrder(r *config.Report, list []config.Name, known map[string]*Config) {
+	for i, name := range list {
+		for _, before := range list[:i] {
+			if first, second := known[before.Value], known[name.Value]; first != nil && second != nil && first.hides(second) {
+				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every token of the same issuer in the same places. Let one of them take the audiences of both, or look in other places", name.Value, before.Value)
+			}
+		}
+	}
+}
+
+// hides reports whether o is never asked after c.
+func (c *Config) hides(o *Config) bool {
+	return c.JWT != nil && o.JWT != nil && c.JWT.Hides(o.JWT)
+}
+
 // UsesDevelopmentKey reports whether the authorizer takes tokens that anybody
 // who can read the data folder can make.
 func (c *Config) UsesDevelopmentKey() bool {

@@ -11,6 +11,9 @@ import (
 // Options are what a Keeper needs of others.
 type Options = jwt.Options
 
+// Fetch gets a URL: see jwt.Fetch.
+type Fetch = jwt.Fetch
+
 // Keeper keeps what authorizers know over reloads: fetched keys and verified
 // credentials. It is safe for concurrent use.
 type Keeper struct{ tokens *jwt.Keeper }

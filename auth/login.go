@@ -12,20 +12,35 @@ import (
 
 // sendToLogin answers a person's navigation with a redirect to where the
 // authorizer has people log in, and reports whether it did. Programs, scripts
-// of pages and everybody else get a status that they can read.
+// of pages and everybody else get a status that they can read, and so does who
+// asks for a login that wants a credential itself.
 func sendToLogin(w http.ResponseWriter, r *http.Request, a *Authorizer, v scheme.Verdict) bool {
 	login := a.scheme.Login()
 	if login == "" || !isNavigation(r) {
 		return false
 	}
 	x := exchange.From(r)
+	if asksFor(login, x, r) {
+		x.Trail.Add(a.rule, exchange.Failed, "the login wants a credential itself: publish it by authorize: none")
+		return false
+	}
 	x.Trail.Add(a.rule, exchange.Answered, "sent to login: "+v.Detail)
 	h := w.Header()
-	h.Set("Location", loginURL(login, returnTo(login, x, r.Host, a.scheme.QueryParameters())))
+	h.Set("Location", loginURL(login, returnTo(login, x, r, a.scheme.QueryParameters())))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusFound)
 	return true
+}
+
+// asksFor reports whether a request is for the login: sent there, it would go
+// round in circles.
+func asksFor(login string, x *exchange.Exchange, r *http.Request) bool {
+	u, err := url.Parse(login)
+	if err != nil || u.Host != "" && !strings.EqualFold(u.Host, r.Host) {
+		return false
+	}
+	return strings.TrimRight(u.EscapedPath(), "/") == strings.TrimRight(x.Path.Canonical(), "/")
 }
 
 // isNavigation reports a request that a person made by a link, a bookmark or
@@ -63,7 +78,7 @@ const maxReturn = 2048
 // came for, so that it leads nowhere else. A login on the same host gets the
 // path alone. Credentials in the query stay behind, and so does a query that
 // is too long.
-func returnTo(login string, x *exchange.Exchange, host string, secrets []string) string {
+func returnTo(login string, x *exchange.Exchange, r *http.Request, secrets []string) string {
 	to := x.Path.Canonical()
 	if query := without(x.Path.Query, secrets); query != "" && len(to)+len(query) < maxReturn {
 		to += "?" + query
@@ -71,11 +86,19 @@ func returnTo(login string, x *exchange.Exchange, host string, secrets []string)
 	if strings.HasPrefix(login, "/") {
 		return "/" + strings.TrimLeft(to, "/") // never //host
 	}
-	scheme := "http://"
-	if x.Conn.TLS {
-		scheme = "https://"
+	return proto(x, r) + "://" + r.Host + to
+}
+
+// proto is the scheme that the person's browser used: the edge writes
+// X-Forwarded-Proto, by the word of nobody but a trusted proxy that ends TLS.
+func proto(x *exchange.Exchange, r *http.Request) string {
+	if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
+		return said
 	}
-	return scheme + host + to
+	if x.Conn.TLS {
+		return "https"
+	}
+	return "http"
 }
 
 // without returns a query less the parameters of the names.

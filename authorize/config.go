@@ -105,6 +105,18 @@ func (c *Config) Over(base *Config) *Config {
 	return &merged
 }
 
+// CheckNames reports authorizers that are not among known. A nil c names none.
+func (c *Config) CheckNames(r *config.Report, known []string) {
+	if c == nil {
+		return
+	}
+	for _, name := range c.Any {
+		if !slices.Contains(known, name.Value) {
+			r.Unknown(name.At, "authorizer", name.Value, known)
+		}
+	}
+}
+
 // Check reports what is wrong with what Over returned for a route that stands
 // at a place: a route must say who may call it, authorizers must be among
 // known, and scopes need an authorizer.
@@ -113,11 +125,7 @@ func Check(r *config.Report, at config.Pos, c *Config, known []string) {
 		r.Errorf(at, "nobody says who may call this: write authorize: NAME with an authorizer, or authorize: none to publish it")
 		return
 	}
-	for _, name := range c.Any {
-		if !slices.Contains(known, name.Value) {
-			r.Unknown(name.At, "authorizer", name.Value, known)
-		}
-	}
+	c.CheckNames(r, known)
 	if len(c.Any) == 0 && c.WantsScopes() {
 		r.Errorf(c.Pos, "scopes without an authorizer: say under any whose callers must have them")
 	}

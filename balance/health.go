@@ -2,6 +2,7 @@ package balance
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -106,6 +107,10 @@ func (h *Health) observe(err error, o CheckOptions) {
 	}
 }
 
+// ErrNoVerdict is wrapped by the error of a probe that says nothing about its
+// target: what it already knew stays.
+var ErrNoVerdict = errors.New("no verdict")
+
 // soon is how long after an unreachable target was reported it is probed.
 const soon = time.Second
 
@@ -137,7 +142,7 @@ func (h *Health) probe(ctx context.Context, o CheckOptions, probe func(context.C
 	timed, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	err := probe(timed)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !errors.Is(err, ErrNoVerdict) {
 		h.observe(err, o)
 	}
 }

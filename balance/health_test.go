@@ -3,6 +3,7 @@ package balance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,28 @@ func TestProbeTimeout(t *testing.T) {
 		}
 		stop()
 		synctest.Wait() // the bubble ends only if the goroutine does
+	})
+}
+
+// A probe that could not be made says nothing of the target, whatever was known.
+func TestNoVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, sick := range []bool{false, true} {
+			h := NewHealth(nil)
+			if sick {
+				h.Unreachable("connect refused")
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			go h.Watch(ctx, CheckOptions{Interval: time.Second, Timeout: time.Second, Healthy: 1, Unhealthy: 1}, func(context.Context) error {
+				return fmt.Errorf("%w: out of descriptors", ErrNoVerdict)
+			})
+			time.Sleep(10 * time.Second)
+			if h.Usable() == sick {
+				t.Errorf("sick before: %v, usable: %v", sick, h.Usable())
+			}
+			stop()
+			synctest.Wait()
+		}
 	})
 }
 

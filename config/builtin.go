@@ -13,8 +13,11 @@ func (d *decoder) builtin(n *Node, v reflect.Value, r rules) {
 		return
 	}
 	want := "a path"
-	if v.Type() == reflect.TypeFor[Name]() {
+	switch v.Type() {
+	case reflect.TypeFor[Name]():
 		want = "a name"
+	case reflect.TypeFor[Template]():
+		want, n.template = "text", true
 	}
 	text, ok := d.scalarText(n, want)
 	if !ok {
@@ -27,6 +30,8 @@ func (d *decoder) builtin(n *Node, v reflect.Value, r rules) {
 			return
 		}
 		*to = Name{Value: text, At: n.v.Pos}
+	case *Template:
+		*to = Template{Text: text, At: n.v.Pos}
 	case *Path:
 		d.path(n, to, text)
 	case *File:
@@ -66,16 +71,14 @@ func (n *Node) naming() string {
 // anything can be said of it.
 func (d *decoder) secret(n *Node, v reflect.Value) {
 	if n.v.Kind != Scalar {
-		n.v.File.Mask(n.v)
+		n.Hide()
 		d.scalarText(n, "a secret")
 		return
 	}
-	x := n.expand()
-	if x.literal {
-		n.v.File.Mask(n.v)
-		d.sources.hide(x.text, redacted)
+	if n.expand().literal {
+		n.Hide()
 	}
-	if !x.broken {
-		v.Set(reflect.ValueOf(NewSecret(x.text)))
+	if text, ok := n.Text(); ok {
+		v.Set(reflect.ValueOf(NewSecret(text)))
 	}
 }

@@ -112,9 +112,8 @@ func (d *decoder) dispatch(n *Node, v reflect.Value, r rules) {
 	switch {
 	case t.Kind() == reflect.Pointer:
 		target := reflect.New(t.Elem())
-		if d.decode(n, target.Elem(), r) {
-			v.Set(target)
-		}
+		v.Set(target) // also a part of it: At.Broken tells
+		d.decode(n, target.Elem(), r)
 	case isBuiltin(t):
 		d.builtin(n, v, r)
 	case implements[Unmarshaler](t):

@@ -15,5 +15,6 @@
 //	}
 //
 // Unknown keys, duplicate keys, wrong types and values outside their range are
-// errors, all collected in one Report.
+// errors, all collected in one Report. What could be read is there all the same,
+// so that a second look can find at once what is wrong between the sections.
 package config

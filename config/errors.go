@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"gatehouse/config/tree"
 )
 
 // Errors is everything that is wrong with a configuration.
@@ -13,8 +15,9 @@ type Errors struct {
 }
 
 // NewErrors returns what r collected as an *Errors: sorted by place, each
-// problem once, each with the line that it is about as s read it. It returns
-// nil where r has no problem. S may be nil.
+// problem once, each with the line that it is about as s read it, and none with
+// a character that a terminal would obey. It returns nil where r has no problem.
+// S may be nil.
 func NewErrors(r *Report, s *Sources) error {
 	if len(r.problems) == 0 {
 		return nil
@@ -33,12 +36,13 @@ func NewErrors(r *Report, s *Sources) error {
 		seen[said{p.Pos, p.Message}] = true
 		return again
 	})
-	if s != nil {
-		for i := range problems {
-			p := &problems[i]
-			p.Message, p.Hint = s.scrub(p.Message), s.scrub(p.Hint)
+	for i := range problems {
+		p := &problems[i]
+		if s != nil {
+			p.Message, p.Hint = s.scrub(p.Message, p.Pos), s.scrub(p.Hint, p.Pos)
 			s.echo(p)
 		}
+		p.Message, p.Hint = tree.Visible(p.Message), tree.Visible(p.Hint)
 	}
 	return &Errors{problems}
 }

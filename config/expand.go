@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,50 +27,67 @@ func (n *Node) expand() *expansion {
 }
 
 func (n *Node) expandInto(x *expansion) (whole bool) {
-	var out strings.Builder
+	var out []byte
 	whole = true
-	rest := n.v.Text
-	for {
-		i := strings.IndexByte(rest, '$')
-		if i < 0 {
-			break
+	for rest := n.v.Text; rest != ""; {
+		before, after, more := strings.Cut(rest, "${")
+		escaped := more && strings.HasSuffix(before, "$")
+		x.literal = x.literal || before != "" || escaped
+		if escaped && !n.template {
+			before = before[:len(before)-1]
 		}
-		out.WriteString(rest[:i])
-		x.literal = x.literal || i > 0
-		rest = rest[i:]
-		if strings.HasPrefix(rest, "$${") {
-			out.WriteString("${")
-			rest, x.literal = rest[3:], true
-			continue
+		out, rest = append(out, before...), after
+		switch {
+		case !more:
+		case escaped:
+			out = append(out, "${"...)
+		case n.template && !isReference(after):
+			out, x.literal = append(out, "${"...), true
+		default:
+			value, behind, ok := n.reference(after)
+			whole, x.foreign = whole && ok, true
+			out, rest = n.appendForeign(out, value, behind), behind
 		}
-		kind, name, after, ok := reference(rest)
-		if !ok {
-			out.WriteByte('$')
-			rest, x.literal = rest[1:], true
-			continue
-		}
-		x.foreign = true
-		value, ok := n.resolve(kind, name)
-		whole = whole && ok
-		out.WriteString(value)
-		rest = after
 	}
-	out.WriteString(rest)
-	x.literal = x.literal || rest != ""
-	x.text = out.String()
+	x.text = string(out)
 	return whole
 }
 
-// reference takes a leading ${env:NAME} or ${file:PATH} off s. Whatever else
-// looks like a reference belongs to somebody else: stage variables, say.
-func reference(s string) (kind, name, rest string, ok bool) {
-	for _, kind := range []string{"env", "file"} {
-		if after, found := strings.CutPrefix(s, "${"+kind+":"); found {
-			name, rest, ok = strings.Cut(after, "}")
-			return kind, name, rest, ok && !strings.ContainsAny(name, "${\n")
-		}
+// appendForeign appends what a reference stands for. It is text, also within a
+// template: no ${ of it, nor one that its ends would make with what stands
+// beside it, begins a name.
+func (n *Node) appendForeign(out []byte, value, behind string) []byte {
+	if !n.template {
+		return append(out, value...)
 	}
-	return "", "", "", false
+	if bytes.HasSuffix(out, []byte("$")) && strings.HasPrefix(value, "{") {
+		out = append(out, '$')
+	}
+	out = append(out, strings.ReplaceAll(value, "${", "$${")...)
+	if strings.HasSuffix(value, "$") && strings.HasPrefix(behind, "{") {
+		out = append(out, '$')
+	}
+	return out
+}
+
+// isReference reports whether what follows a ${ is one of ours. Within a
+// template all else belongs to the template's reader.
+func isReference(after string) bool {
+	return strings.HasPrefix(after, "env:") || strings.HasPrefix(after, "file:")
+}
+
+// reference returns what the reference that s continues stands for, and what
+// follows it. What only looks like one is reported: taken for text it would
+// make a password of its own name.
+func (n *Node) reference(s string) (value, behind string, ok bool) {
+	body, behind, closed := strings.Cut(s, "}")
+	kind, name, _ := strings.Cut(body, ":")
+	if !closed || name == "" || strings.ContainsAny(name, "${\n") || kind != "env" && kind != "file" {
+		n.problem("write ${env:NAME} or ${file:PATH}; $${ stands for ${ itself", "a ${ that begins no reference")
+		return "", s, false
+	}
+	value, ok = n.resolve(kind, name)
+	return value, behind, ok
 }
 
 // resolve returns what a reference stands for, after reporting why it stands
@@ -83,7 +101,7 @@ func (n *Node) resolve(kind, name string) (string, bool) {
 		value, ok = n.resolveFile(name)
 	}
 	if ok {
-		n.d.sources.hide(value, fmt.Sprintf("${%s:%s}", kind, name))
+		n.d.sources.hide(value, fmt.Sprintf("${%s:%s}", kind, name), n.v.Pos)
 	}
 	return value, ok
 }

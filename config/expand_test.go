@@ -17,24 +17,21 @@ func replace(text, dir string) string { return strings.ReplaceAll(text, dir, "DI
 func TestExpand(t *testing.T) {
 	dir := tree(t, map[string]string{"f": "content\n", "crlf": "content\r\n", "two": "content\n\n", "empty": ""})
 	tests := map[string]string{
-		"${env:A}":                   "a",
-		"x${env:A}y${env:B}z":        "xaybz",
-		"${env:EMPTY}":               "",
-		"${file:f}":                  "content",
-		"${file:crlf}":               "content",
-		"${file:two}":                "content\n",
-		"${file:empty}":              "",
-		"${file:" + dir + "/f}":      "content",
-		"$${env:A}":                  "${env:A}",
-		"$${anything}":               "${anything}",
-		"$$${env:A}":                 "$${env:A}",
-		"${stageVariables.x}":        "${stageVariables.x}",
-		"${env:A":                    "${env:A",
-		"$ $$ {} $x ${} ${env}":      "$ $$ {} $x ${} ${env}",
-		"${env:X${env:A}}":           "${env:Xa}",
-		"${env:NESTED}":              "${env:A}",
-		"${ENV:A} ${ env:A}":         "${ENV:A} ${ env:A}",
-		"${stageVariables.${env:A}}": "${stageVariables.a}",
+		"${env:A}":              "a",
+		"x${env:A}y${env:B}z":   "xaybz",
+		"${env:EMPTY}":          "",
+		"${file:f}":             "content",
+		"${file:crlf}":          "content",
+		"${file:two}":           "content\n",
+		"${file:empty}":         "",
+		"${file:" + dir + "/f}": "content",
+		"$${env:A}":             "${env:A}",
+		"$${anything}":          "${anything}",
+		"$$${env:A}":            "$${env:A}",
+		"$$$${env:A}$":          "$$${env:A}$",
+		"$ $$ {} $x {$}":        "$ $$ {} $x {$}",
+		"${env:NESTED}":         "${env:A}",
+		"${env:NESTED}${env:A}": "${env:A}a",
 	}
 	for text, want := range tests {
 		quoted, _ := json.Marshal(text)
@@ -46,6 +43,63 @@ func TestExpand(t *testing.T) {
 		})
 		if err != nil || got.A != want {
 			t.Errorf("%s is %q, not %q (%v)", text, got.A, want, err)
+		}
+	}
+}
+
+// What looks like a reference and is none is an error: as text it would make a
+// password of its own name.
+func TestNoReference(t *testing.T) {
+	for _, text := range []string{
+		"${NAME}", "${env:A", "${env:}", "${env}", "${file:}", "${}", "${", "a ${ b", "${ENV:A}", "${ env:A}", "${environment:A}",
+		"${env:X${env:A}}", "${stageVariables.x}", "$${x}${x}",
+	} {
+		for _, key := range []string{"text", "secret", "path", "name", "size"} {
+			quoted, _ := json.Marshal(text)
+			var got struct {
+				Text   string        `yaml:"text"`
+				Secret config.Secret `yaml:"secret"`
+				Path   config.Path   `yaml:"path"`
+				Name   config.Name   `yaml:"name"`
+				Size   config.Size   `yaml:"size"`
+			}
+			_, err := config.LoadBytes("gw.yaml", fmt.Appendf(nil, "%s: %s\n", key, quoted), &got, config.Options{LookupEnv: env("A", "a")})
+			if err == nil || len(config.AsErrors(err).Problems()) != 1 || !strings.Contains(err.Error(), "begins no reference") {
+				t.Errorf("%s: %s: %+v, %v", key, text, got, err)
+			}
+		}
+	}
+}
+
+// In a template the reader's own names stay, and what a reference brings is
+// text to it, whatever it holds.
+func TestTemplate(t *testing.T) {
+	for text, want := range map[string]string{
+		"a":                          "a",
+		"${env:A}${x}":               "a${x}",
+		"${stageVariables.${env:A}}": "${stageVariables.a}",
+		"${}${x":                     "${}${x",
+		"$${x}":                      "$${x}",
+		"$${env:A}":                  "$${env:A}",
+		"$$${env:A}":                 "$$${env:A}",
+		"${env:NAME}":                "$${client.ip}",
+		"${env:TWO}":                 "$$${x}$${y}",
+		"${env:DOLLAR}{x}":           "$${x}",
+		"${env:DOLLAR}${env:BRACE}":  "$${x}",
+		"${env:DOLLAR}$${x}":         "$$${x}",
+		"${env:A":                    "",
+		"${env:}":                    "",
+		"${file:absent}":             "",
+	} {
+		quoted, _ := json.Marshal(text)
+		var got struct {
+			Text config.Template `yaml:"text"`
+		}
+		_, err := config.LoadBytes("gw.yaml", fmt.Appendf(nil, "text: %s\n", quoted), &got, config.Options{
+			LookupEnv: env("A", "a", "NAME", "${client.ip}", "TWO", "$${x}${y}", "DOLLAR", "$", "BRACE", "{x}"),
+		})
+		if got.Text.Text != want || (err == nil) != (want != "") || err == nil && got.Text.At.Column != 7 {
+			t.Errorf("%s is %q at %v, not %q (%v)", text, got.Text, got.Text.At, want, err)
 		}
 	}
 }
@@ -99,6 +153,78 @@ include: ["${env:S}", {files: x, secrets: "${env:S}"}]
 	if n := len(config.AsErrors(err).Problems()); n < 25 {
 		t.Errorf("only %d problems:\n%v", n, err)
 	}
+}
+
+// A Checker's own words tell no part of what a reference stands for: neither
+// escaped, nor shortened, nor a segment of it.
+func TestChecksTellNoSecrets(t *testing.T) {
+	const value = "/first-part/se\"cond\npart/" + "third-part-third-part-third-part-third-part-third-part-third-part"
+	for _, text := range []string{"said: ${env:S}", "said: x${env:S}", "said:\n  - ${env:S}"} {
+		_, err := config.LoadBytes("gw.yaml", []byte(text), new(telltale), config.Options{LookupEnv: env("S", value)})
+		if err == nil || !strings.Contains(err.Error(), "it was") {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"first", "cond", "third"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("it tells %s:\n%v", part, err)
+			}
+		}
+	}
+}
+
+// telltale complains of all that it was told.
+type telltale struct {
+	Said []config.Name `yaml:"said" single:"true"`
+}
+
+func (c *telltale) Check(r *config.Report) {
+	for _, said := range c.Said {
+		r.Errorf(said.At, "it was %q, %s", said.Value, said.Value)
+		r.Unknown(said.At, "thing", said.Value, nil)
+		for part := range strings.SplitSeq(said.Value, "/") {
+			r.Errorf(said.At, "it was %q", part)
+		}
+		r.Errorf(said.At, "it was %q", said.Value[len(said.Value)-66:len(said.Value)-6]+"...")
+	}
+}
+
+// What a file holds for a terminal to obey is not passed on to it.
+func TestErrorsMoveNoCursor(t *testing.T) {
+	_, err := config.LoadBytes("gw.yaml", []byte("limits: {wait: \u009b2J, body: \u202e5, \u009bx: 1}\nservices: {a: *\u009b1m, b: !\u009b2m x}\nrule: {ip: \"\\e[2J\"}\n"), new(gateway), config.Options{})
+	if err == nil || len(config.AsErrors(err).Problems()) < 5 {
+		t.Fatal(err)
+	}
+	for _, r := range err.Error() {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == 0x202e {
+			t.Errorf("it holds %U:\n%q", r, err.Error())
+		}
+	}
+}
+
+// A value that its reader hides is hidden as a secret is.
+func TestHide(t *testing.T) {
+	var got struct {
+		A hiding `yaml:"a"`
+		B int    `yaml:"b"`
+	}
+	_, err := config.LoadBytes("gw.yaml", []byte("{a: tiger tiger, b: tiger}\n"), &got, config.Options{})
+	const want = `gw.yaml:1:5: a: "(secret)" is wrong
+    {a: (secret), b: tiger}
+        ^
+gw.yaml:1:21: b: wanted a whole number, got tiger
+    {a: (secret), b: tiger}
+                     ^`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+type hiding string
+
+func (h *hiding) UnmarshalConfig(n *config.Node) {
+	n.Hide()
+	text, _ := n.Text()
+	n.Errorf("%q is wrong", text)
 }
 
 func TestSecretNeverPrints(t *testing.T) {

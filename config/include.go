@@ -38,13 +38,14 @@ func (Include) ConfigSchema() *Schema {
 
 // include adds what the included files define to the values of the main file,
 // before any of it is decoded: what is said twice is then a duplicate like any
-// other.
-func (d *decoder) include(root *tree.Value, t reflect.Type) {
+// other. It reports whether all of it could be added.
+func (d *decoder) include(root *tree.Value, t reflect.Type) bool {
 	f := d.plan(t).byName["include"]
 	said := root.Find("include")
 	if f == nil || said == nil || f.typ != reflect.TypeFor[[]Include]() {
-		return
+		return true
 	}
+	before := d.report.found
 	var includes []Include
 	n := &Node{d: d, v: root, at: root.Pos}
 	// What is wrong with the list itself is found once more, and reported
@@ -57,6 +58,7 @@ func (d *decoder) include(root *tree.Value, t reflect.Type) {
 		}
 	}
 	d.sources.matched = d.sources.glob()
+	return d.report.found == before
 }
 
 func (d *decoder) includeGlob(root *tree.Value, inc *Include, loaded map[string]bool) {

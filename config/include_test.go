@@ -57,7 +57,7 @@ apis:
 		"teams/b.yaml":       "services: {b: {targets: [x]}}\n",
 		"teams/empty.yaml":   "# nothing yet\n",
 		"teams/nothing.yaml": "apis:\n",
-		"more/api.yaml":      `apis: {m: {client-secret: "${env:TEAM}", variables: {f: "${file:f.txt}", n: "${env}"}}}`,
+		"more/api.yaml":      `apis: {m: {client-secret: "${env:TEAM}", variables: {f: "${file:f.txt}", n: "$${env}"}}}`,
 		"more/f.txt":         "content\n",
 	})
 	var g gateway

@@ -15,6 +15,10 @@ type Options struct {
 	// IncludeKeys are the top-level keys that included files may define, all
 	// of them maps: "apis", "services".
 	IncludeKeys []string
+	// Planned are keys that a later version will know, each with what it will
+	// stand for, in the plural: "apis.*.waf" for "web ACLs". "*" stands for any
+	// key. Such a key is an error, but none of spelling.
+	Planned map[string]string
 	// LookupEnv looks ${env:NAME} up; os.LookupEnv where it is nil.
 	LookupEnv func(name string) (string, bool)
 }
@@ -27,8 +31,9 @@ func (o *Options) lookupEnv(name string) (string, bool) {
 }
 
 // Load reads the configuration at path into the struct that into points to.
-// The error is an *Errors with all that is wrong. The Sources are never nil:
-// they say what to watch for even where the configuration is broken.
+// The error is an *Errors with all that is wrong; what could be read is there all
+// the same, and At.Broken tells what could not. The Sources are never nil: they
+// say what to watch for even where the configuration is broken.
 func Load(path string, into any, opts Options) (*Sources, error) {
 	d := newDecoder(opts)
 	absolute, err := filepath.Abs(path)
@@ -37,7 +42,7 @@ func Load(path string, into any, opts Options) (*Sources, error) {
 	}
 	text, err := d.sources.read(absolute, maxConfig, func() (*os.File, error) { return os.Open(path) })
 	if err != nil {
-		d.report.Add(Problem{Pos: Pos{File: path, Line: 1, Column: 1}, Message: "cannot read the configuration: " + err.Error()})
+		d.report.Add(Problem{Pos: Pos{File: path, Line: 1, Column: 1}, Message: "cannot read the configuration: " + err.Error(), Hint: "-c names another file"})
 		return d.sources, NewErrors(&d.report, d.sources)
 	}
 	d.load(&source{file: tree.NewFile(path, text), dir: filepath.Dir(absolute)}, into)
@@ -67,13 +72,22 @@ func (d *decoder) load(src *source, into any) {
 		panic("config: Load wants a pointer to a struct")
 	}
 	d.add(src)
-	d.sources.secrets = secretKeys(v.Type())
+	d.sources.secrets = append(secretNames(), secretKeys(v.Type())...)
 	root := d.parse(src)
 	if root == nil {
 		return
 	}
-	d.include(root, v.Elem().Type())
+	included := d.include(root, v.Elem().Type())
 	d.decode(&Node{d: d, v: root, at: root.Pos}, v.Elem(), rules{})
+	for _, index := range d.plan(v.Elem().Type()).places {
+		at := v.Elem().FieldByIndex(index).Addr().Interface().(*At)
+		switch {
+		case d.stopped:
+			*at = At{}
+		case !included:
+			at.harm("include")
+		}
+	}
 }
 
 // secretKeys returns the keys of all secrets that t can hold.

@@ -55,6 +55,7 @@ type Node struct {
 	key      string // the map key, for the field that takes it
 	path     *step
 	expanded *expansion
+	template bool // ${ may begin a name that the reader knows
 }
 
 // step is the last part of the way to a node.
@@ -112,6 +113,23 @@ func (n *Node) Text() (string, bool) {
 	}
 	x := n.expand()
 	return x.text, !x.broken
+}
+
+// Template is Text for a template, whose reader knows further names in ${}: they
+// stay as they are, and so does $${, which stands for ${. What comes from the
+// environment or from a file is text, its ${ escaped so.
+func (n *Node) Template() (string, bool) {
+	n.template = true
+	return n.Text()
+}
+
+// Hide keeps the node's text out of every message and of every line that is
+// echoed, as that of a Secret is.
+func (n *Node) Hide() {
+	n.v.File.Mask(n.v)
+	if n.v.Kind == Scalar && n.expand().literal {
+		n.d.sources.hide(n.expand().text, redacted, n.v.Pos)
+	}
 }
 
 // Decode decodes the node into the value that into points to, by the rules of

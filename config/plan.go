@@ -134,7 +134,7 @@ func isSection(t reflect.Type) bool {
 // know where they stand.
 func isBuiltin(t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[Name](), reflect.TypeFor[Path](), reflect.TypeFor[File](), reflect.TypeFor[Secret]():
+	case reflect.TypeFor[Name](), reflect.TypeFor[Template](), reflect.TypeFor[Path](), reflect.TypeFor[File](), reflect.TypeFor[Secret]():
 		return true
 	}
 	return false

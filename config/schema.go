@@ -19,6 +19,7 @@ type Schema struct {
 	Required             []string           `json:"required,omitempty"`
 	AdditionalProperties any                `json:"additionalProperties,omitempty"`
 	PropertyNames        *Schema            `json:"propertyNames,omitempty"`
+	MinProperties        int                `json:"minProperties,omitempty"`
 	Items                *Schema            `json:"items,omitempty"`
 	AnyOf                []*Schema          `json:"anyOf,omitempty"`
 	Minimum              *float64           `json:"minimum,omitempty"`

@@ -1,5 +1,3 @@
-//go:build jsonschema
-
 package config_test
 
 import (
@@ -124,6 +122,7 @@ func TestSchemaAgreesWithDecoder(t *testing.T) {
 		"{limits: {headers: '${env:WORD}'}}":                  "what a reference stands for",
 		"{include: [absent.yaml]}":                            "whether an included file exists",
 		"{data: ''}":                                          "empty paths and names",
+		"{account: '${NAME}'}":                                "what begins no reference",
 	}
 	for _, text := range good {
 		if err := decodeRich(text); err != nil {

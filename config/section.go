@@ -12,9 +12,10 @@ import (
 // section that says nothing.
 func (d *decoder) section(n *Node, v reflect.Value) {
 	p := d.plan(v.Type())
-	p.place(n, v)
+	at := p.place(n, v)
 	if n.v.Kind == Scalar || n.v.Kind == List {
 		n.problem(knownKeys(p.names), "wanted a map, got "+n.got())
+		at.harm(anyKey)
 		d.defaults(n, v, p, nil)
 		return
 	}
@@ -22,13 +23,15 @@ func (d *decoder) section(n *Node, v reflect.Value) {
 	for _, e := range n.v.Entries {
 		f := p.byName[e.Key]
 		if f == nil {
-			d.unknownKey(n, e, p)
+			d.unknownKey(n, e, p, at)
 			continue
 		}
 		written[f] = true
-		d.decode(n.entry(e), v.FieldByIndex(f.index), f.rules)
+		if !d.decode(n.entry(e), v.FieldByIndex(f.index), f.rules) {
+			at.harm(f.name)
+		}
 	}
-	d.missing(n, p, written)
+	d.missing(n, p, written, at)
 	d.defaults(n, v, p, written)
 }
 
@@ -40,10 +43,10 @@ func knownKeys(names []string) string {
 }
 
 // place fills in where the section stands and which key it has in its map.
-func (p *plan) place(n *Node, v reflect.Value) {
-	at := At{Pos: n.at, keys: make(map[string]Pos, len(n.v.Entries))}
+func (p *plan) place(n *Node, v reflect.Value) At {
+	at := At{Pos: n.at, keys: make(map[string]keyState, len(n.v.Entries))}
 	for _, e := range n.v.Entries {
-		at.keys[e.Key] = e.Pos
+		at.keys[e.Key] = keyState{pos: e.Pos}
 	}
 	for _, index := range p.places {
 		v.FieldByIndex(index).Set(reflect.ValueOf(at))
@@ -51,20 +54,27 @@ func (p *plan) place(n *Node, v reflect.Value) {
 	if p.key != nil && n.key != "" {
 		v.FieldByIndex(p.key).SetString(n.key)
 	}
+	return at
 }
 
-func (d *decoder) unknownKey(n *Node, e tree.Entry, p *plan) {
+func (d *decoder) unknownKey(n *Node, e tree.Entry, p *plan, at At) {
 	if d.report.found > maxProblems {
 		return
 	}
 	e.Value.File.Unseen(e.Pos, e.Value)
-	hint := suggestion(e.Key, p.names)
-	if f := p.byName[Nearest(e.Key, p.names)]; f != nil && indirect(f.typ) == reflect.TypeFor[Secret]() {
+	path := n.step(e.Key, -1)
+	if what := d.options.planned(path); what != "" {
+		d.report.Add(notYet(e.Pos, path, what))
+		return
+	}
+	near := Nearest(e.Key, p.names)
+	at.harm(near) // anyKey where none is near
+	if f := p.byName[near]; f != nil && indirect(f.typ) == reflect.TypeFor[Secret]() {
 		e.Value.File.Mask(e.Value)
 	}
 	d.report.Add(Problem{
-		Pos: e.Pos, Path: n.step(e.Key, -1).String(),
-		Message: fmt.Sprintf("unknown key %q", tree.Shorten(e.Key)), Hint: hint,
+		Pos: e.Pos, Path: path.String(),
+		Message: fmt.Sprintf("unknown key %q", tree.Shorten(e.Key)), Hint: suggestion(e.Key, p.names),
 	})
 }
 
@@ -75,9 +85,10 @@ func indirect(t reflect.Type) reflect.Type {
 	return t
 }
 
-func (d *decoder) missing(n *Node, p *plan, written map[*field]bool) {
+func (d *decoder) missing(n *Node, p *plan, written map[*field]bool, at At) {
 	for _, f := range p.fields {
 		if f.required && !written[f] {
+			at.harm(f.name)
 			n.problem(f.doc, fmt.Sprintf("the key %q is missing", f.name))
 		}
 	}

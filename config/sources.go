@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,14 +44,18 @@ type SourceFile struct {
 	read time.Time
 }
 
-// hide is a value that no message may tell, and what is told instead.
-type hide struct{ value, instead string }
+// hide is a value that no message may tell, what is told instead, and where it
+// is used.
+type hide struct {
+	value, instead string
+	at             Pos
+}
 
 // hide keeps value out of the messages to come. What is shorter than four
 // characters tells nothing, and would riddle messages with holes.
-func (s *Sources) hide(value, instead string) {
+func (s *Sources) hide(value, instead string, at Pos) {
 	if len(value) >= 4 {
-		s.hides = append(s.hides, hide{value, instead})
+		s.hides = append(s.hides, hide{value, instead, at})
 	}
 }
 
@@ -123,6 +129,23 @@ func (s *Sources) Changed() bool {
 	return changed
 }
 
+// Quiet reports whether nobody has written to any of the files within the last
+// d: what is being written is better read once it is whole.
+func (s *Sources) Quiet(d time.Duration) bool {
+	paths := s.glob()
+	for i := range s.Files {
+		paths = append(paths, s.Files[i].Path)
+	}
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		info, err := os.Stat(path)
+		if err != nil {
+			return false
+		}
+		age := time.Since(info.ModTime())
+		return 0 <= age && age < d // a time to come says nothing
+	})
+}
+
 // glob returns what the includes match now.
 func (s *Sources) glob() []string {
 	var paths []string
@@ -177,17 +200,41 @@ func (f *SourceFile) rehash(info fs.FileInfo) bool {
 }
 
 // scrub keeps what came from the environment, from files and from secrets out
-// of a text.
-func (s *Sources) scrub(text string) string {
+// of what is said of a place.
+func (s *Sources) scrub(text string, at Pos) string {
 	if len(s.hides) == 0 {
 		return text
 	}
+	text = quotedText.ReplaceAllStringFunc(text, func(quoted string) string { return s.scrubQuoted(quoted, at) })
 	slices.SortStableFunc(s.hides, func(a, b hide) int { return len(b.value) - len(a.value) })
 	var pairs []string
 	for _, h := range s.hides {
 		pairs = append(pairs, h.value, h.instead)
+		if escaped := strconv.Quote(h.value); escaped[1:len(escaped)-1] != h.value {
+			pairs = append(pairs, escaped[1:len(escaped)-1], h.instead)
+		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// scrubQuoted hides a text that a message quotes where it is part of a value
+// that is used at that line: of a reference's value a reader may complain of no
+// more than a segment.
+func (s *Sources) scrubQuoted(quoted string, at Pos) string {
+	const telling = 3
+	part, err := strconv.Unquote(quoted)
+	part = strings.TrimSuffix(part, "...")
+	if err != nil || len(part) < telling {
+		return quoted
+	}
+	for _, h := range s.hides {
+		if h.at.File == at.File && h.at.Line == at.Line && strings.Contains(h.value, part) {
+			return `"` + h.instead + `"`
+		}
+	}
+	return quoted
 }
 
 // echo fills in the line of a problem, from the text as it was read.

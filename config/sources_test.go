@@ -9,6 +9,47 @@ import (
 	"gatehouse/config"
 )
 
+func TestSourcesQuiet(t *testing.T) {
+	dir := t.TempDir()
+	main, included := filepath.Join(dir, "gw.yaml"), filepath.Join(dir, "teams", "t.yaml")
+	write(t, main, "include: [teams/*.yaml]\n")
+	write(t, included, "apis: {t: {}}\n")
+	sources, err := config.Load(main, new(gateway), config.Options{IncludeKeys: []string{"apis"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "teams", "new.yaml"), "apis: {n: {}}\n") // comes to match
+	paths := []string{main, included, filepath.Join(dir, "teams", "new.yaml")}
+	age := func(path string, d time.Duration) {
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range paths {
+		age(path, time.Hour)
+	}
+	if !sources.Quiet(time.Minute) {
+		t.Error("files of an hour ago are not quiet")
+	}
+	for _, path := range paths {
+		age(path, time.Second)
+		if sources.Quiet(time.Minute) {
+			t.Errorf("%s, of a second ago, is quiet", path)
+		}
+		age(path, -time.Hour)
+		if !sources.Quiet(time.Minute) {
+			t.Errorf("%s, of an hour to come, is not quiet", path)
+		}
+		age(path, time.Hour)
+	}
+	if err := os.Remove(included); err != nil {
+		t.Fatal(err)
+	}
+	if !sources.Quiet(time.Minute) {
+		t.Error("a file that is gone is not quiet")
+	}
+}
+
 func TestSourcesChanged(t *testing.T) {
 	files := map[string]string{
 		"gw.yaml":        "include: [teams/*.yaml]\napis: {a: {key: key.pem, variables: {x: \"${file:x.txt}\"}}}\n",

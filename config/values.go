@@ -3,6 +3,8 @@ package config
 import (
 	"encoding/json"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"gatehouse/config/tree"
 )
@@ -26,6 +28,18 @@ func (s Secret) GoString() string             { return redacted }
 func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 
+// secretNames are what names of secrets usually end in, whatever takes them.
+func secretNames() []string {
+	return []string{"authorization", "auth", "cookie", "token", "secret", "password", "passwd", "api-key", "apikey", "signature"}
+}
+
+// IsSecretName reports whether what goes by a name, a header's for example, is
+// likely to be a secret.
+func IsSecretName(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return slices.ContainsFunc(secretNames(), func(word string) bool { return strings.Contains(name, word) })
+}
+
 // Name is a reference to something named elsewhere in the configuration, with
 // the place that says it.
 type Name struct {
@@ -34,6 +48,15 @@ type Name struct {
 }
 
 func (n Name) String() string { return n.Value }
+
+// Template is a text in which ${NAME} stands for what its reader knows and $${
+// for ${ itself, with the place that says it. See Node.Template.
+type Template struct {
+	Text string
+	At   Pos
+}
+
+func (t Template) String() string { return t.Text }
 
 // Path is a path that Gatehouse writes to or listens on. Relative paths are
 // relative to the file that says them; the decoder makes Value absolute.

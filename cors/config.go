@@ -31,6 +31,9 @@ func (c *Config) Check(r *config.Report) {
 			r.Errorf(c.Of("origins"), "* stands for every origin: remove it or the others")
 		}
 	}
+	if c.Credentials && slices.Contains(c.Origins, "null") {
+		r.Errorf(c.Of("credentials"), "credentials for the origin null: every page can take null on, in a sandboxed frame, and could then act as its reader. Remove null, or credentials")
+	}
 	if c.Credentials && slices.Contains(c.Expose, "*") {
 		r.Errorf(c.Of("expose"), "with credentials browsers take * for the name of a header: name the headers")
 	}

@@ -17,17 +17,18 @@ const (
 
 // Options say how a Dialer connects. The zero value is the default.
 type Options struct {
-	Timeout   time.Duration // resolving and connecting together; 0 for 5 s, the context's deadline may be earlier
+	Timeout   time.Duration // resolving and connecting together, where the context has no deadline; 0 for 5 s
 	KeepAlive time.Duration // between TCP keep-alive probes; 0 for 30 s
 	Resolver  *net.Resolver // nil for the system's configuration, read by Go
 }
 
 // Dialer opens connections. It is safe for concurrent use.
 type Dialer struct {
-	net    net.Dialer
-	own    *own
-	public bool
-	listed []netip.Prefix
+	net     net.Dialer
+	timeout time.Duration
+	own     *own
+	public  bool
+	listed  []netip.Prefix
 }
 
 // own are the addresses of the gateway's own control, shared by all Dialers of
@@ -48,8 +49,8 @@ func New(o Options) *Dialer {
 	if o.Resolver == nil {
 		o.Resolver = &net.Resolver{PreferGo: true}
 	}
-	d := &Dialer{own: &own{local: interfaceAddrs}}
-	d.net = net.Dialer{Timeout: o.Timeout, KeepAlive: o.KeepAlive, Resolver: o.Resolver}
+	d := &Dialer{timeout: o.Timeout, own: &own{local: interfaceAddrs}}
+	d.net = net.Dialer{KeepAlive: o.KeepAlive, Resolver: o.Resolver}
 	return d.bind()
 }
 
@@ -76,7 +77,7 @@ func (d *Dialer) SetOwn(addrs []netip.AddrPort) {
 // operator. It refuses whatever is not a public unicast address, unless listed
 // holds it. What SetOwn forbids stays forbidden.
 func (d *Dialer) Public(listed ...netip.Prefix) *Dialer {
-	p := &Dialer{net: d.net, own: d.own, public: true, listed: listed}
+	p := &Dialer{net: d.net, timeout: d.timeout, own: d.own, public: true, listed: listed}
 	return p.bind()
 }
 
@@ -84,6 +85,8 @@ func (d *Dialer) Public(listed ...netip.Prefix) *Dialer {
 // are tried in turn, IPv6 and IPv4 side by side (RFC 8305), until one answers.
 // The error is always an *Error.
 func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
+	ctx, cancel := d.bounded(ctx)
+	defer cancel()
 	conn, err := d.net.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, &Error{Kind: kindOf(ctx, err), Address: address, Err: err}
@@ -98,7 +101,7 @@ func (d *Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.net.Timeout)
+	ctx, cancel := d.bounded(ctx)
 	defer cancel()
 	addrs, err := d.net.Resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
@@ -108,6 +111,14 @@ func (d *Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error)
 		addrs[i] = addrs[i].Unmap()
 	}
 	return addrs, nil
+}
+
+// bounded gives ctx the Dialer's own timeout where it has no deadline.
+func (d *Dialer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d.timeout)
 }
 
 func (d *Dialer) dialContext(ctx context.Context, _, address string) (net.Conn, error) {

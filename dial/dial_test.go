@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -197,6 +199,39 @@ func TestKinds(t *testing.T) {
 	}
 	if KindOf(errors.New("other")) != Other {
 		t.Error("an error of somebody else's has a kind")
+	}
+}
+
+// What this machine lacks is not the other side's fault.
+func TestExhausted(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", errno)}
+		if kind := kindOf(t.Context(), err); kind != Exhausted || !strings.Contains((&Error{Kind: kind, Err: err}).Why(), errno.Error()) {
+			t.Errorf("%v: %v", errno, kind)
+		}
+	}
+}
+
+// Who says how long it may take is not cut short by the default.
+func TestContextsDeadlineCounts(t *testing.T) {
+	answered := make(chan struct{})
+	slow := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-answered:
+			return nil, errors.New("no name server")
+		}
+	}}
+	d := New(Options{Resolver: slow, Timeout: time.Nanosecond})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	time.AfterFunc(20*time.Millisecond, func() { close(answered) })
+	if _, err := d.Dial(ctx, "x.test:80"); KindOf(err) != Resolving {
+		t.Error(err)
+	}
+	if _, err := d.Resolve(ctx, "x.test"); KindOf(err) != Resolving {
+		t.Error(err)
 	}
 }
 

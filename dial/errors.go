@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 )
 
@@ -20,9 +21,10 @@ const (
 	Unreachable      // no route to the host or network
 	Timeout
 	Cancelled // the context ended before its deadline
+	Exhausted // this machine has no descriptor, port or memory left for it
 )
 
-var kinds = [...]string{"connect failed", "refused by rule", "no such host", "name not resolved", "connect refused", "unreachable", "connect timeout", "cancelled"}
+var kinds = [...]string{"connect failed", "refused by rule", "no such host", "name not resolved", "connect refused", "unreachable", "connect timeout", "cancelled", "out of resources"}
 
 func (k Kind) String() string { return kinds[k] }
 
@@ -46,7 +48,7 @@ func (e *Error) Why() string {
 		return forbidden.Error()
 	case e.Kind == Timeout && errors.As(e.Err, &dns):
 		return "name not resolved in time"
-	case e.Kind == Other:
+	case e.Kind == Other, e.Kind == Exhausted:
 		return e.Kind.String() + ": " + e.Err.Error()
 	}
 	return e.Kind.String()
@@ -83,6 +85,8 @@ func kindOf(ctx context.Context, err error) Kind {
 		return Forbidden
 	case errors.Is(ctx.Err(), context.Canceled):
 		return Cancelled
+	case isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM):
+		return Exhausted
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return NoHost
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -95,4 +99,8 @@ func kindOf(ctx context.Context, err error) Kind {
 		return Unreachable
 	}
 	return Other
+}
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
 }

@@ -9,27 +9,20 @@ import (
 	"time"
 )
 
-// guardBody makes a request's body end with a timeout (408) where it stalls or
-// comes too slowly. Only the time that somebody waits for the body counts:
-// while the gateway itself does not read, the client is not to blame.
-func guardBody(c *conn, w http.ResponseWriter, r *http.Request) {
+// guardBody makes the body of a request by HTTP/2 end with a timeout (408)
+// where it stalls or comes too slowly, as the HTTP/1 engine does for its own.
+// Only the time that somebody waits for the body counts: while the gateway
+// itself does not read, the client is not to blame.
+func guardBody(c *conn, r *http.Request) {
 	stall := c.policy.settings.bodyTimeout
 	if stall <= 0 || r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	g := &guard{body: r.Body, conn: c, stall: stall, rate: c.policy.settings.bodyRate}
-	if !c.h2 {
-		g.deadline, _ = w.(readDeadliner)
-		// What the handler leaves unread, the engine reads: that is to end too.
-		g.arm(time.Now())
-	}
-	r.Body = g
+	r.Body = &guard{body: r.Body, conn: c, stall: stall, rate: c.policy.settings.bodyRate}
 }
 
-// readDeadliner is what net/http's writers offer to http.ResponseController.
-type readDeadliner interface{ SetReadDeadline(time.Time) error }
-
-// guard is a request's body under time limits.
+// guard is a request's body under time limits. The engine's own read deadline
+// would go on while nobody reads, and be final.
 type guard struct {
 	body     io.ReadCloser
 	conn     *conn
@@ -38,10 +31,7 @@ type guard struct {
 	waited   time.Duration // in Read
 	received int64
 
-	deadline readDeadliner // HTTP/1: the connection's read deadline
-	until    time.Time     // what it was set to; zero for none
-
-	mu    sync.Mutex // HTTP/2: between Read and timer
+	mu    sync.Mutex // between Read and timer
 	timer *time.Timer
 	late  bool
 	busy  bool
@@ -49,19 +39,11 @@ type guard struct {
 
 func (g *guard) Read(p []byte) (int, error) {
 	start := time.Now()
-	if g.conn.h2 {
-		g.watch(g.patience())
-	} else {
-		g.arm(start)
-	}
+	g.watch(g.patience())
 	n, err := g.body.Read(p)
 	g.waited += time.Since(start)
 	g.received += int64(n)
-	if g.conn.h2 {
-		err = g.unwatch(err)
-	} else if err == io.EOF {
-		g.disarm()
-	}
+	err = g.unwatch(err)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		g.conn.listener.counters.SlowBodies.Add(1)
 	}
@@ -84,31 +66,7 @@ func (g *guard) patience() time.Duration {
 	return min(g.stall, max(g.stall, due)-g.waited)
 }
 
-// arm sets the connection's read deadline, a quarter of the stall time late,
-// so that a body that flows sets it seldom.
-func (g *guard) arm(now time.Time) {
-	if g.deadline == nil {
-		return
-	}
-	slack := g.stall / 4
-	due := now.Add(g.patience())
-	if !g.until.Before(due) && g.until.Sub(due) <= slack {
-		return
-	}
-	g.until = due.Add(slack)
-	_ = g.deadline.SetReadDeadline(g.until)
-}
-
-// disarm lets the engine watch for the client's going away without a deadline.
-func (g *guard) disarm() {
-	if g.deadline != nil && !g.until.IsZero() {
-		g.until = time.Time{}
-		_ = g.deadline.SetReadDeadline(time.Time{})
-	}
-}
-
-// watch starts the timer of one Read on HTTP/2, whose own read deadline
-// would go on while nobody reads, and be final.
+// watch starts the timer of one Read.
 func (g *guard) watch(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -17,7 +17,9 @@ import (
 // servers another method, path, host or address than the gateway decides by,
 // whatever the case and with "_" for "-", and from peers that are not trusted
 // every forwarding header. Upgrade stays for a WebSocket handshake alone
-// (RFC 6455 section 4.1), TE as "trailers" alone.
+// (RFC 6455 section 4.1), TE as "trailers" alone. Of the trailers that the
+// client announces it leaves what fields.CleanTrailer does: nobody may pass on
+// others, which come with the body's end.
 //
 // It sets x.Client, the body's limit, a hook for HSTS and the connection's end,
 // and the headers by which upstreams learn of the client:
@@ -62,6 +64,7 @@ func cleanHeaders(x *exchange.Exchange, c *conn, r *http.Request) {
 			}
 		}
 	}
+	fields.CleanTrailer(r.Trailer)
 	forward(x, c, r, &said)
 }
 
@@ -91,11 +94,22 @@ func strip(h http.Header, r *http.Request) (socket bool) {
 			case strings.EqualFold(token, "upgrade"):
 				socket = isWebSocket(h, r)
 			default:
-				delete(h, textproto.CanonicalMIMEHeaderKey(token))
+				remove(h, textproto.CanonicalMIMEHeaderKey(token))
 			}
 		}
 	}
 	return socket
+}
+
+// remove removes a field that Connection nominates, unless trust alone decides
+// over it: a client whose Connection a trusted proxy passes on could take away
+// what the proxy says of it, and be taken for the proxy.
+func remove(h http.Header, name string) {
+	switch fields.Classify(name) {
+	case fields.Forwarding, fields.Address:
+	default:
+		delete(h, name)
+	}
 }
 
 func isWebSocket(h http.Header, r *http.Request) bool {
@@ -122,9 +136,3 @@ func keepTrailers(h http.Header, name string) {
 		}
 	}
 }
-
-// CleanTrailer is Clean for a request's trailers: to be called once the body
-// has been read to its end and before they are passed on. It also removes what
-// must not come after decisions were made by it: credentials, cookies, routing
-// and the body's framing and type (RFC 9110 section 6.5.1).
-func CleanTrailer(trailer http.Header) { fields.CleanTrailer(trailer) }

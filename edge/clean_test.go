@@ -46,7 +46,7 @@ func request(t testing.TB, c *conn, head string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.WithContext(connContext{context.Background(), c})
+	return r.WithContext(h2Context{context.Background(), c})
 }
 
 func clean(t *testing.T, c *conn, head string) (http.Header, *exchange.Exchange) {
@@ -71,6 +71,7 @@ func TestCleanRemoves(t *testing.T) {
 		"what Connection names":        {"Connection: X-Hop, close , x-second,,\nX-Hop: 1\nX-Second: 2\nX-Ok: y", "X-Ok"},
 		"in several lines":             {"Connection: X-Hop\nConnection: X-Second\nX-Hop: 1\nX-Second: 2\nX-Ok: y", "X-Ok"},
 		"forwarding headers":           {"X-Forwarded-For: 1.2.3.4\nX-Forwarded-Proto: https\nX-Forwarded-Host: evil\nX-Forwarded-Port: 1\nX-Forwarded-Prefix: /x\nX-Forwarded-Anything: x\nForwarded: for=1.2.3.4\nX-Real-Ip: 1.2.3.4\nTrue-Client-Ip: 1.2.3.4\nCf-Connecting-Ip: 1.2.3.4\nX-Client-Ip: 1\nX-Original-Forwarded-For: 1", ""},
+		"who the client is":            {"Client-Cert: :x:\nRemote-User: root\nX-Remote-User: root\nX-SSL-Client-Verify: SUCCESS\nSSL_CLIENT_VERIFY: SUCCESS\nX-Consumer-Username: root\nX-Amzn-Oidc-Identity: root\nX-Amzn-Trace-Id: t", "X-Amzn-Trace-Id"},
 		"with underscores":             {"X_Forwarded_For: 1.2.3.4\nX_FORWARDED-PROTO: https\nx-real_ip: 1\nX_Gatehouse_Principal: root\nProxy_Authorization: x\nx_http_method_override: DELETE\nTransfer_Encoding: chunked\nX_ok: y", "X_ok"},
 		"overrides":                    {"X-HTTP-Method-Override: DELETE\nX-Method-Override: DELETE\nX-HTTP-Method: DELETE\nX-Original-URL: /admin\nX-Rewrite-URL: /admin\nX-Gatehouse-Principal: root\nX-Gatehouse-: x", ""},
 		"upgrade without Connection":   {"Upgrade: websocket", ""},
@@ -162,6 +163,8 @@ func TestForwarding(t *testing.T) {
 		"Forwarded, no for":                {"10.1.1.1:1", nil, `Forwarded: for=1.1.1.1, proto=https`, "10.1.1.1", "10.1.1.1", "https shop.test 8443"},
 		"bad proto, host and port":         {"10.1.1.1:1", nil, "X-Forwarded-For: 198.51.100.7\nX-Forwarded-Proto: javascript\nX-Forwarded-Host: a b\nX-Forwarded-Port: 99999", "198.51.100.7", "198.51.100.7, 10.1.1.1", "http shop.test 8443"},
 		"proto in a list":                  {"10.1.1.1:1", nil, "X-Forwarded-Proto: https, http", "10.1.1.1", "10.1.1.1", "http shop.test 8443"},
+		"Connection takes it away":         {"10.1.1.1:1", nil, "X-Forwarded-For: 198.51.100.7\nX-Forwarded-Proto: https\nConnection: X-Forwarded-For, x-forwarded-proto, close", "198.51.100.7", "198.51.100.7, 10.1.1.1", "https shop.test 8443"},
+		"a stranger's Connection names it": {"198.51.100.7:1", nil, "X-Forwarded-For: 1.1.1.1\nConnection: X-Forwarded-For", "198.51.100.7", "198.51.100.7", "http shop.test 8443"},
 		"over TLS":                         {"198.51.100.7:1", []func(*Listener){withTLS()}, "", "198.51.100.7", "198.51.100.7", "https shop.test 8443"},
 	}
 	for name, test := range tests {
@@ -196,14 +199,14 @@ func TestLongChainIsBounded(t *testing.T) {
 // make them true.
 func TestAddressHeadersOfTrustedPeersAreMadeTrue(t *testing.T) {
 	h, _ := clean(t, connFor(policyFor(trusting("10.0.0.0/8")), "10.1.1.1:1"),
-		"GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 198.51.100.7\nX-Real-Ip: 1.1.1.1\nTrue-Client-Ip: 1.1.1.1\nX_Real_Ip: 1.1.1.1\nX-Forwarded-Prefix: /p\nX-Original-URL: /admin")
+		"GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 198.51.100.7\nX-Real-Ip: 1.1.1.1\nTrue-Client-Ip: 1.1.1.1\nX_Real_Ip: 1.1.1.1\nX-Forwarded-Prefix: /p\nClient-Cert: :x:\nClient_Cert: :y:\nX-Original-URL: /admin")
 	if h.Get("X-Real-Ip") != "198.51.100.7" || h.Get("True-Client-Ip") != "198.51.100.7" {
 		t.Errorf("%v", h)
 	}
 	if _, ok := h["X_real_ip"]; ok || h.Get("X-Original-Url") != "" {
 		t.Errorf("%v", h)
 	}
-	if h.Get("X-Forwarded-Prefix") != "/p" {
+	if h.Get("X-Forwarded-Prefix") != "/p" || h.Get("Client-Cert") != ":x:" || len(h["Client_cert"]) > 0 {
 		t.Errorf("%v", h)
 	}
 }
@@ -235,21 +238,12 @@ func TestCleanWithoutListener(t *testing.T) {
 }
 
 func TestCleanTrailer(t *testing.T) {
-	trailer := http.Header{}
-	for _, name := range []string{"Grpc-Status", "X-Checksum", "Content-Digest", "Server-Timing"} {
-		trailer[name] = []string{"keep"}
-	}
-	for _, name := range []string{"X-Forwarded-For", "X_forwarded_for", "Forwarded", "Authorization", "Cookie", "Host", "Transfer-Encoding", "Content-Length", "Content_length", "Content-Type", "X-Http-Method-Override", "X-Gatehouse-Principal", "Te", "Connection", "Upgrade", "X-Real-Ip", ""} {
-		trailer[name] = []string{"drop"}
-	}
-	CleanTrailer(trailer)
-	for name, v := range trailer {
-		if v[0] != "keep" {
-			t.Errorf("%q stays", name)
-		}
-	}
-	if len(trailer) != 4 {
-		t.Errorf("%v", trailer)
+	r := request(t, connFor(policyFor(), "192.0.2.9:1000"), "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n"+
+		"Trailer: X-Checksum, Grpc-Status, x-gatehouse-principal, X-Forwarded-For\nTrailer: x_real_ip, Client-Cert, Authorization")
+	x, r := exchange.Begin(httptest.NewRecorder(), r, ConnOf(r), nil)
+	Clean(x, r)
+	if want := (http.Header{"X-Checksum": nil, "Grpc-Status": nil}); !cmp.Equal(r.Trailer, want) {
+		t.Errorf("%v", r.Trailer)
 	}
 }
 
@@ -270,7 +264,7 @@ func FuzzClean(f *testing.F) {
 	p := policyFor(trusting("10.0.0.0/8"))
 	c := connFor(p, "10.1.1.1:1")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		r := httptest.NewRequest("GET", "http://a.test/", nil).WithContext(connContext{context.Background(), c})
+		r := httptest.NewRequest("GET", "http://a.test/", nil).WithContext(h2Context{context.Background(), c})
 		r.Header.Add(name, value)
 		r.Header[name] = append(r.Header[name], value)
 		x, r := exchange.Begin(httptest.NewRecorder(), r, &c.info, nil)

@@ -16,7 +16,7 @@ type Listener struct {
 	config.At
 	Address        string        `yaml:"address" default:":8443" doc:"HOST:PORT to listen on; without HOST on every address of the machine"`
 	TLS            *TLS          `yaml:"tls" doc:"HTTPS with these certificates; without it plain HTTP"`
-	Redirect       HTTPSRedirect `yaml:"redirect" doc:"answer every request with a redirect to the https listener: https, or https:PORT where clients see another port"`
+	Redirect       HTTPSRedirect `yaml:"redirect" doc:"answer every request for a host that an API serves with a redirect to the https listener: https, or https:PORT where clients see another port"`
 	Limits         Limits        `yaml:"limits" doc:"what a client may take"`
 	TrustedProxies []Prefix      `yaml:"trusted-proxies" doc:"peers that may say on whose behalf they speak, by PROXY protocol or forwarding headers"`
 	ProxyProtocol  string        `yaml:"proxy-protocol" default:"off" enum:"off|accept|require" doc:"PROXY protocol v1 and v2 from trusted proxies: off, accept (may come) or require (must come)"`

@@ -1,19 +1,16 @@
 package edge
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1"
 )
 
 // conn is one accepted connection, from accept to close. Below TLS it is the
@@ -29,17 +26,10 @@ type conn struct {
 	close   sync.Once
 	counted netip.Addr // the address it counts for at perAddress; zero for none
 
-	engine   atomic.Pointer[engine] // nil until handed over
-	h2       bool
+	engine   atomic.Pointer[engine]     // nil until handed over
+	served   atomic.Pointer[http1.Conn] // what serves it; nil for HTTP/2
 	hijacked atomic.Bool
-
-	// HTTP/1 alone.
-	serving atomic.Bool    // a request's handler has begun, and the connection does not wait for the next
-	refused atomic.Bool    // the engine answered a request itself
-	failed  atomic.Uint32  // how the last read failed
-	state   http.ConnState // as the engine last told
-	waiting atomic.Uint32  // for a request: 0 not, else 1 and the sweeps that found it so
-	sweep   sync.Mutex     // between a sweep that ends it and a request that arrives
+	h2       bool
 
 	onHead    func(*exchange.Head) // atHead
 	forwarded atomic.Pointer[forwardedHost]
@@ -48,38 +38,23 @@ type conn struct {
 	port      []string // X-Forwarded-Port
 }
 
-// How a read failed.
-const (
-	readOK uint32 = iota
-	readTimeout
-	readEnd
-)
-
 func (c *conn) Read(p []byte) (int, error) {
 	if len(c.pending) > 0 {
 		n := copy(p, c.pending)
-		c.pending = c.pending[n:]
-		if len(c.pending) == 0 {
+		if c.pending = c.pending[n:]; len(c.pending) == 0 {
 			c.pending = nil
 		}
 		return n, nil
 	}
 	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.arrived()
-	}
-	if err != nil && !c.info.TLS {
-		c.sawRead(err)
+	if s := c.served.Load(); s != nil && n > 0 {
+		s.Arrived() // below TLS the engine does not see it yet
 	}
 	return n, err
 }
 
-func (c *conn) Write(p []byte) (int, error) {
-	if !c.info.TLS {
-		c.sawWrite(p)
-	}
-	return c.Conn.Write(p)
-}
+// TCP is what carries the connection's bytes.
+func (c *conn) TCP() *net.TCPConn { return c.tcp }
 
 // ReadFrom lets the kernel copy an answer's body.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
@@ -105,108 +80,12 @@ func (c *conn) Close() error {
 	return err
 }
 
-// sawRead notes how the engine's reading failed.
-func (c *conn) sawRead(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.failed.Store(readTimeout)
-	} else {
-		c.failed.Store(readEnd)
+// kill closes the connection under its requests, whose contexts end.
+func (c *conn) kill() {
+	_ = c.Close()
+	if s := c.served.Load(); s != nil {
+		s.Kill()
 	}
-}
-
-// sawWrite notices what the HTTP/1 engine answers itself: what it writes while
-// no handler is at work.
-func (c *conn) sawWrite(p []byte) {
-	if c.serving.Load() || c.engine.Load() == nil {
-		return
-	}
-	const prefix = "HTTP/1.1 "
-	if len(p) < len(prefix)+3 || string(p[:len(prefix)-2]) != prefix[:len(prefix)-2] || c.refused.Swap(true) {
-		return
-	}
-	if c.failed.Load() != readOK {
-		c.unfinished() // it answers 400 to headers that broke off, too
-		return
-	}
-	status := 0
-	for _, digit := range p[len(prefix) : len(prefix)+3] {
-		status = status*10 + int(digit-'0')
-	}
-	c.listener.engineRefused(c, status)
-}
-
-// secureConn is a connection as the HTTP/1 engine serves it once the TLS
-// handshake is done. The engine knows it for TLS by ConnectionState.
-type secureConn struct {
-	*tls.Conn
-	conn *conn
-}
-
-func (s *secureConn) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
-	if err != nil {
-		s.conn.sawRead(err)
-	}
-	return n, err
-}
-
-func (s *secureConn) Write(p []byte) (int, error) {
-	s.conn.sawWrite(p)
-	return s.Conn.Write(p)
-}
-
-// connOf returns the conn that the engine knows as c.
-func connOf(c net.Conn) *conn {
-	switch c := c.(type) {
-	case *conn:
-		return c
-	case *secureConn:
-		return c.conn
-	case *tls.Conn:
-		below, _ := c.NetConn().(*conn)
-		return below
-	}
-	return nil
-}
-
-// connContext gives a connection's requests their conn without a search
-// through values, and without an allocation for each request.
-type connContext struct {
-	context.Context
-	conn *conn
-}
-
-type connKey struct{}
-
-func (c connContext) Value(key any) any {
-	if _, ok := key.(connKey); ok {
-		return c.conn
-	}
-	return c.Context.Value(key)
-}
-
-func fromContext(ctx context.Context) *conn {
-	c, _ := ctx.Value(connKey{}).(*conn)
-	return c
-}
-
-// ConnOf returns what is known of the connection that r came on; nil for a
-// request that no Listeners served. It costs no allocation.
-func ConnOf(r *http.Request) *exchange.Conn {
-	if c := fromContext(r.Context()); c != nil {
-		return &c.info
-	}
-	return nil
-}
-
-// PolicyOf returns the policy of the connection that r came on: the one in
-// force when the connection was accepted; nil for a request that no Listeners
-// served.
-func PolicyOf(r *http.Request) *Policy {
-	if c := fromContext(r.Context()); c != nil {
-		return c.policy
-	}
-	return nil
 }
 
 // ending reports whether the connection should end with its next answer.
@@ -215,65 +94,33 @@ func (c *conn) ending() bool {
 	return e != nil && e.retired.Load()
 }
 
-// changed is the HTTP/1 engine's ConnState hook, called from the connection's
-// own goroutine.
-func (c *conn) changed(state http.ConnState) {
-	switch state {
-	case http.StateActive:
-		c.waiting.Store(0)
-	case http.StateNew, http.StateIdle:
-		c.serving.Store(false)
-		c.failed.Store(readOK) // the engine breaks off its watch on the client
-		c.waiting.Store(1)
-	case http.StateHijacked:
-		c.hijacked.Store(true)
-		c.listener.counters.Hijacked.Add(1)
-	case http.StateClosed:
-		c.ended()
-	}
-	c.state = state
+// owner is the conn as the HTTP/1 engine sees it.
+type owner struct{ *conn }
+
+// Context implements http1.Owner: requests have their Exchange for a context.
+func (o owner) Context(c http1.Connection) http1.Context {
+	return exchange.ForConnection(h1Context{c, o.conn})
 }
 
-// arrived says that the connection does not wait for a request any more.
-func (c *conn) arrived() {
-	if c.waiting.Load() != 0 {
-		c.sweep.Lock()
-		c.waiting.Store(0)
-		c.sweep.Unlock()
-	}
+// Refused implements http1.Owner.
+func (o owner) Refused(f http1.Fault) (http.Header, []byte) {
+	return o.listener.engineRefused(o.conn, f)
 }
 
-// sweeps is how often a sweep must find a connection waiting to end it.
-const sweeps = 5
-
-// endIfWaiting ends the connection when sweeps calls in a row found it waiting
-// for a request of which nothing has arrived. What has arrived is served: the
-// engine sets a deadline of its own once it has read the first bytes.
-func (c *conn) endIfWaiting() {
-	c.sweep.Lock()
-	defer c.sweep.Unlock()
-	n := c.waiting.Load()
-	switch {
-	case n == 0:
-	case n <= sweeps:
-		c.waiting.CompareAndSwap(n, n+1)
-	default:
-		_ = c.Conn.SetReadDeadline(time.Now())
-	}
+// Broken implements http1.Owner.
+func (o owner) Broken() {
+	o.listener.counters.CutRequests.Add(1)
+	o.listener.tell(o.conn, http1.Fault{Status: http.StatusBadRequest, Reason: "header-cut", Detail: "the connection broke off within a request's head"})
 }
 
-// ended counts a connection that ended within a request's headers.
-func (c *conn) ended() {
-	if c.state == http.StateActive && !c.serving.Load() && !c.refused.Load() {
-		c.unfinished()
-	}
+// SlowBody implements http1.Owner.
+func (o owner) SlowBody() { o.listener.counters.SlowBodies.Add(1) }
+
+// Hijacked implements http1.Owner.
+func (o owner) Hijacked() {
+	o.hijacked.Store(true)
+	o.listener.counters.Hijacked.Add(1)
 }
 
-// unfinished counts headers that broke off.
-func (c *conn) unfinished() {
-	if c.failed.Load() == readTimeout {
-		c.listener.engineRefused(c, http.StatusRequestTimeout)
-		return
-	}
-	c.listener.counters.CutRequests.Add(1)
-}
+// Panicked implements http1.Owner.
+func (o owner) Panicked(cause any) { o.listener.panicked(cause) }

@@ -85,11 +85,12 @@ func newHouse(t testing.TB, serve http.HandlerFunc, listeners ...Listener) *hous
 	h.listeners = NewListeners(Options{
 		Handler: http.HandlerFunc(h.serve),
 		Policy:  func(key string) *Policy { return (*h.policies.Load())[key] },
-		Refused: func(_ *exchange.Conn, status int, reason string) {
+		Refused: func(c *exchange.Conn, status int, reason, detail string) *exchange.Exchange {
 			select {
 			case h.refused <- reason:
 			default:
 			}
+			return exchange.Refused(c, &exchange.Rule{Filter: "edge"}, status, reason, detail)
 		},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

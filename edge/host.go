@@ -8,15 +8,17 @@ import (
 
 // Fault is why a request cannot be served whatever its route.
 type Fault struct {
-	Status int    // 400, or 405 for CONNECT
-	Reason string // one of few words, for metrics: "host", "target", "method"
+	Status int    // 400, 405 for CONNECT, or 431
+	Reason string // one of few words, for metrics: "host", "target", "method", "body", "header-too-large"
 	Detail string // for log and trail
 }
 
 // Check refuses what no gateway should serve: CONNECT, OPTIONS *, a target
-// that is neither a path nor an http URL, and a Host that is missing or that
-// servers could read in different ways. What concerns the message's framing
-// net/http has refused before. It costs no allocation.
+// that is neither a path nor an http URL, a Host that is missing, that servers
+// could read in different ways or that is not what HTTP/2's :authority says, a
+// body with GET or HEAD, and on HTTP/2 more headers than the listener takes. What
+// concerns the message's framing, and on HTTP/1 its size, the engine has refused
+// before. It costs no allocation.
 func Check(r *http.Request) (f Fault, ok bool) {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -27,16 +29,49 @@ func Check(r *http.Request) (f Fault, ok bool) {
 		return Fault{http.StatusBadRequest, "host", "no Host"}, false
 	case !validHost(r.Host):
 		return Fault{http.StatusBadRequest, "host", "malformed Host"}, false
+	case !sameHost(r):
+		return Fault{http.StatusBadRequest, "host", "Host is not what :authority says"}, false
+	case r.ContentLength != 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return Fault{http.StatusBadRequest, "body", "a body with GET or HEAD"}, false
+	case r.ProtoMajor > 1 && tooLarge(r):
+		return Fault{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "more headers than limits.header takes"}, false
 	}
 	if r.RequestURI != "" && r.RequestURI[0] == '/' {
 		return Fault{}, true
 	}
-	// RFC 9112 section 3.2.2: an absolute target's host counts, and Host is
-	// ignored; net/http has already taken it so.
+	// RFC 9112 section 3.2.2: an absolute target's host counts; the engine has
+	// held Host against it.
 	if _, ok := cutScheme(r.RequestURI); !ok || r.URL.User != nil || r.URL.Host != r.Host {
 		return Fault{http.StatusBadRequest, "target", "the target is neither a path nor an http URL"}, false
 	}
 	return Fault{}, true
+}
+
+// sameHost reports whether a Host beside HTTP/2's :authority says the same (RFC
+// 9113 section 8.3.1). HTTP/1's is no longer among the headers.
+func sameHost(r *http.Request) bool {
+	hosts := r.Header["Host"]
+	return len(hosts) == 0 || len(hosts) == 1 && strings.EqualFold(hosts[0], r.Host)
+}
+
+// tooLarge reports whether a request, written as HTTP/1, is over its listener's
+// limit.
+func tooLarge(r *http.Request) bool {
+	c := fromContext(r.Context())
+	if c == nil {
+		return false
+	}
+	size := len(r.Method) + len(r.RequestURI) + len(" HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(": \r\n") + len(value)
+		}
+	}
+	if size <= c.policy.settings.header {
+		return false
+	}
+	c.listener.counters.LargeHeaders.Add(1)
+	return true
 }
 
 // Target returns the request's target in origin form: the path as the client

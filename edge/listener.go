@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1"
 )
 
 // listener is one socket with its accept loop and its connections. It is the
@@ -19,7 +21,7 @@ type listener struct {
 	socket   *net.TCPListener
 	handler  http.Handler
 	policyOf func(key string) *Policy
-	refused  func(*exchange.Conn, int, string)
+	refused  func(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange
 	log      *slog.Logger
 	owner    *Listeners
 	counters Counters
@@ -30,10 +32,11 @@ type listener struct {
 	welcomes sync.WaitGroup // connections between accept and hand-over
 	engines  sync.WaitGroup // goroutines of engines
 	started  bool
+	ending   atomic.Bool   // nobody is accepted any more
 	loop     chan struct{} // closed when the accept loop has ended
 	done     chan struct{} // closed when nothing of the listener is left
 
-	lastWarning time.Time
+	saidError, saidFull time.Time // when the log was last told; the accept loop's alone
 
 	mu     sync.Mutex
 	policy *Policy // the last one seen
@@ -105,8 +108,8 @@ func (l *listener) accept() {
 			return
 		}
 		l.counters.AcceptErrors.Add(1)
-		if pause == 0 {
-			l.log.Warn("cannot accept connections; trying again", "listener", l.key, "error", err)
+		if rarely(&l.saidError) {
+			l.log.Warn("cannot accept connections; trying again", "listener", l.key, "error", err, "times", l.counters.AcceptErrors.Load())
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		select {
@@ -143,13 +146,22 @@ func (l *listener) arrived(tcp *net.TCPConn) {
 	}()
 }
 
-// warnEvery is how often full limits are worth a line in the log. The accept
-// loop alone uses lastWarning.
+// warnEvery is how often what strangers can bring about at will is worth a line
+// in the log.
 const warnEvery = time.Minute
 
+// rarely reports whether warnEvery has passed since it last said so.
+func rarely(last *time.Time) bool {
+	now := time.Now()
+	if now.Sub(*last) < warnEvery {
+		return false
+	}
+	*last = now
+	return true
+}
+
 func (l *listener) warnFull() {
-	if now := time.Now(); now.Sub(l.lastWarning) >= warnEvery {
-		l.lastWarning = now
+	if rarely(&l.saidFull) {
 		l.log.Warn("connections are refused for being too many", "listener", l.key,
 			"open", l.counters.Active.Load(), "refused-in-all", l.counters.RefusedLimit.Load(), "refused-per-address", l.counters.RefusedAddress.Load())
 	}
@@ -223,12 +235,7 @@ func (l *listener) handOver(c *conn, served net.Conn, h2 bool) {
 			_ = served.Close()
 			return
 		}
-		c.engine.Store(e)
-		to := e.conns1
-		if h2 {
-			to = e.conns2
-		}
-		if to.give(served) {
+		if e.serve(c, served) {
 			return
 		}
 		tried = e
@@ -257,6 +264,7 @@ func (l *listener) end() {
 	<-l.loop
 	_ = l.socket.Close()
 	l.owner.closing.Done()
+	l.hurryWelcomes()
 	l.welcomes.Wait()
 	l.mu.Lock()
 	last := l.engine
@@ -287,25 +295,27 @@ func (l *listener) kill() {
 	}
 	l.mu.Unlock()
 	for _, c := range conns {
-		_ = c.Close()
+		c.kill()
 	}
 }
 
-// engineRefused counts a request that the HTTP engine refused by itself.
-func (l *listener) engineRefused(c *conn, status int) {
-	reason := "bad-request"
-	switch status {
-	case http.StatusRequestHeaderFieldsTooLarge:
-		reason = "header-too-large"
+// engineRefused counts a request that the HTTP/1 engine refused by itself, and
+// returns what the client is told.
+func (l *listener) engineRefused(c *conn, f http1.Fault) (http.Header, []byte) {
+	switch f.Status {
+	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong:
 		l.counters.LargeHeaders.Add(1)
 	case http.StatusRequestTimeout:
-		reason = "header-timeout"
 		l.counters.SlowHeaders.Add(1)
 	default:
 		l.counters.BadRequests.Add(1)
 	}
-	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", status, "reason", reason)
-	if l.refused != nil {
-		l.refused(&c.info, status, reason)
-	}
+	return l.tell(c, f).Answer()
+}
+
+// tell tells of a request that never reached the handler, and returns its
+// record.
+func (l *listener) tell(c *conn, f http1.Fault) *exchange.Exchange {
+	l.log.Debug("refused by the http engine", "listener", l.key, "client", c.info.Source, "status", f.Status, "reason", f.Reason, "detail", f.Detail)
+	return l.refused(&c.info, f.Status, f.Reason, f.Detail)
 }

@@ -15,7 +15,7 @@ import (
 	"gatehouse/keeper"
 )
 
-// Options are what Listeners need. All but Refused are required.
+// Options are what Listeners need. All are required.
 type Options struct {
 	// Handler serves every request. Its requests answer to ConnOf and
 	// PolicyOf.
@@ -23,10 +23,11 @@ type Options struct {
 	// Policy returns the policy of a key in the snapshot in force; nil for
 	// none. It is called once for each connection, from any goroutine.
 	Policy func(key string) *Policy
-	// Refused is told of every request that the HTTP engine refused before
-	// Handler saw it: status 400, 408 (where it only closed), 417, 431, 501
-	// or 505, and the reason in one word for metrics. May be nil.
-	Refused func(conn *exchange.Conn, status int, reason string)
+	// Refused is told of every request by HTTP/1 that ended before Handler saw it:
+	// status 400 (also where the client broke off), 408, 414, 417, 431 or 505, the
+	// reason in one word for metrics, and what is wrong. It returns the record of
+	// that, which says what the client is told.
+	Refused func(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange
 	Log     *slog.Logger
 }
 
@@ -153,7 +154,7 @@ func (s *Listeners) bindError(p *Policy, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		e.Hint = "another program listens there"
 		if own := s.overlapping(p.Address); own != "" {
-			e.Hint = "this gateway itself listens on " + own + ", which includes it: change the one in one reload and add the other in the next"
+			e.Hint = "this gateway itself listens on " + own + ", and the one includes the other: remove it in one reload and add this one in the next"
 		}
 	case errors.Is(err, syscall.EACCES):
 		e.Hint = "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
@@ -163,16 +164,20 @@ func (s *Listeners) bindError(p *Policy, err error) error {
 	return e
 }
 
-// overlapping returns the address of an own socket with the same port.
+// overlapping returns the address of an own socket with the same port that takes
+// what address would take: one of the two is for every address of the machine,
+// or they are the same by another name.
 func (s *Listeners) overlapping(address string) string {
-	_, port, err := splitAddress(address)
+	host, port, err := splitAddress(address)
 	if err != nil || port == 0 {
 		return ""
 	}
+	ip := net.ParseIP(host)
+	wide := ip == nil || ip.IsUnspecified() // a name, too: it may be one for that socket's address
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for l := range s.alive {
-		if tcp, ok := l.socket.Addr().(*net.TCPAddr); ok && tcp.Port == port {
+		if tcp, ok := l.socket.Addr().(*net.TCPAddr); ok && tcp.Port == port && (wide || tcp.IP.IsUnspecified()) {
 			return tcp.String()
 		}
 	}

@@ -101,6 +101,9 @@ func compileOne(l *Listener, key string, target redirectTo, c Compilation, repor
 	p := &Policy{Key: key, Address: l.Address, At: l.Pos, BodyLimit: int64(l.Limits.Body), TLS: l.TLS != nil, proto: protoOf(l.TLS != nil)}
 	for _, prefix := range l.TrustedProxies {
 		p.trusted = append(p.trusted, prefix.Prefix)
+		if prefix.Bits() == 0 {
+			c.warn(l.Of("trusted-proxies"), "trusted-proxies: %s trusts every peer, so any client can name any address as its own, and limits by address mean nothing", prefix)
+		}
 	}
 	slices.SortFunc(p.trusted, comparePrefix)
 	p.settings = settingsOf(l, p.trusted)

@@ -8,10 +8,16 @@ import (
 	"gatehouse/exchange"
 )
 
+// Redirects reports whether r came to a listener that only redirects.
+func Redirects(r *http.Request) bool {
+	c := fromContext(r.Context())
+	return c != nil && c.policy.redirects != nil
+}
+
 // Redirect answers r where its listener only redirects to https, and reports
 // whether it did. GET and HEAD get 301, all else 308, which keeps method and
-// body (RFC 9110 section 15.4). Call it after Check, Host and Clean, with
-// x.Host set.
+// body (RFC 9110 section 15.4). It sends clients to whatever x.Host says: call it
+// after Check, Host and Clean, for hosts that are served.
 func Redirect(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) bool {
 	c := fromContext(r.Context())
 	if c == nil || c.policy.redirects == nil {

@@ -3,6 +3,7 @@ package edge
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -152,4 +153,53 @@ func TestHijackedConnections(t *testing.T) {
 	}
 	closedBy(t, c)
 	eventually(t, "the gauges fall", func() bool { return counters.Hijacked.Load() == 0 && counters.Active.Load() == 0 })
+}
+
+// A client that has said nothing yet, or goes on saying its hello for ever, does
+// not hold a stop up; one in the middle of its handshake is let in.
+func TestShutdownDoesNotWaitForHandshakes(t *testing.T) {
+	proxied := []func(*Listener){withTLS(), trusting("127.0.0.0/8"), proxying("require")}
+	for name, test := range map[string]struct {
+		listener []func(*Listener)
+		said     string
+	}{
+		"silent":                 {[]func(*Listener){withTLS()}, ""},
+		"half a hello":           {[]func(*Listener){withTLS()}, "\x16\x03\x01\x02\x00\x01"},
+		"silent, before PROXY":   {proxied, ""},
+		"silent, behind PROXY":   {proxied, v1},
+		"half a PROXY header":    {proxied, v1[:20]},
+		"plain, silent":          {proxied[1:], ""},
+		"plain, only with PROXY": {proxied[1:], v1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			h := newHouse(t, nil, listenerConfig(test.listener...))
+			c := dial(t, h.addr())
+			_, _ = io.WriteString(c, test.said)
+			eventually(t, "it is accepted", func() bool { return h.counters().Active.Load() == 1 })
+			start := time.Now()
+			if err := h.listeners.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > 4*time.Second {
+				t.Errorf("after %v", took)
+			}
+			closedBy(t, c)
+		})
+	}
+}
+
+func TestShutdownLetsAHandshakeFinish(t *testing.T) {
+	h := newHouse(t, nil, listenerConfig(withTLS()))
+	raw := dial(t, h.addr())
+	eventually(t, "it is accepted", func() bool { return h.counters().Active.Load() == 1 })
+	ended := make(chan error, 1)
+	go func() { ended <- h.listeners.Shutdown(context.Background()) }()
+	c := tls.Client(raw, &tls.Config{ServerName: "api.shop.test", RootCAs: h.roots()})
+	if status, _ := ask(t, c, ""); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

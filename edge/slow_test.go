@@ -44,14 +44,14 @@ func TestEngineRefusals(t *testing.T) {
 		reason string
 	}{
 		"too large a header":        {"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n", 431, "header-too-large"},
-		"too large a request line":  {"GET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431, "header-too-large"},
+		"too large a request line":  {"GET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", 414, "target-too-long"},
 		"no HTTP":                   {"hello\r\n\r\n", 400, "bad-request"},
 		"no Host":                   {"GET / HTTP/1.1\r\n\r\n", 400, "bad-request"},
 		"two Hosts":                 {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad-request"},
 		"length and chunked":        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400, "bad-request"},
-		"unknown coding":            {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "bad-request"},
-		"unknown version":           {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "bad-request"},
-		"unknown expectation":       {"GET / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", 417, "bad-request"},
+		"unknown coding":            {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "bad-request"},
+		"unknown version":           {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "version"},
+		"unknown expectation":       {"GET / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", 417, "expectation"},
 		"a space before the colon":  {"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", 400, "bad-request"},
 		"a folded line":             {"GET / HTTP/1.1\r\nHost: a\r\n X: y\r\n\r\n", 400, "bad-request"},
 		"the second request":        {"GET / HTTP/1.1\r\nHost: a.test\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400, "bad-request"},
@@ -82,7 +82,7 @@ func TestEngineRefusals(t *testing.T) {
 					t.Errorf("reason %q", got)
 				}
 				large := h.counters().LargeHeaders.Load()
-				if bad := h.counters().BadRequests.Load(); large+bad != 1 || (large == 1) != (test.status == 431) {
+				if bad := h.counters().BadRequests.Load(); large+bad != 1 || (large == 1) != (test.status == 431 || test.status == 414) {
 					t.Errorf("counted %d large, %d bad", large, bad)
 				}
 				eventually(t, "it is closed", func() bool { return h.counters().Active.Load() == 0 })
@@ -97,7 +97,7 @@ func TestEngineRefusals(t *testing.T) {
 // Headers up to the limit pass.
 func TestHeaderLimit(t *testing.T) {
 	h := newHouse(t, nil, listenerConfig())
-	for size, want := range map[int]int{4 << 10: 200, 15 << 10: 200, 21 << 10: 431} {
+	for size, want := range map[int]int{4 << 10: 200, 15 << 10: 200, 17 << 10: 431} {
 		c := dial(t, h.addr())
 		go func() {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.test\r\nX: "+strings.Repeat("x", size)+"\r\n\r\n")
@@ -108,7 +108,7 @@ func TestHeaderLimit(t *testing.T) {
 		}
 	}
 	tlsHouse := newHouse(t, nil, listenerConfig(withTLS()))
-	for size, want := range map[int]int{8 << 10: 200, 21 << 10: 431} {
+	for size, want := range map[int]int{15 << 10: 200, 21 << 10: 431} {
 		r, _ := http.NewRequest("GET", "https://api.shop.test/", nil)
 		r.Header.Set("X", strings.Repeat("x", size))
 		resp, err := tlsHouse.client(true).Do(r)
@@ -151,11 +151,14 @@ func TestCutHeaders(t *testing.T) {
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.t")
 	_ = c.Close()
 	eventually(t, "counted", func() bool { return h.counters().CutRequests.Load() == 1 })
+	if got := <-h.refused; got != "header-cut" {
+		t.Error(got)
+	}
 	// One that never says anything is nobody's request.
 	_ = dial(t, h.addr()).Close()
 	eventually(t, "closed", func() bool { return h.counters().Accepted.Load() == 2 && h.counters().Active.Load() == 0 })
-	if got := h.counters().CutRequests.Load(); got != 1 {
-		t.Error(got)
+	if got := h.counters().CutRequests.Load(); got != 1 || len(h.refused) != 0 {
+		t.Error(got, len(h.refused))
 	}
 }
 
@@ -332,25 +335,6 @@ func TestExpectContinuePasses(t *testing.T) {
 	}
 }
 
-// rawHTTP2 asks for / on a connection of its own, whose streams have a window
-// of size bytes that it never opens (RFC 9113 sections 3.4, 4.1, 6.5).
-func rawHTTP2(t *testing.T, h *house, window byte) net.Conn {
-	t.Helper()
-	c := tls.Client(dial(t, h.addr()), &tls.Config{ServerName: "api.shop.test", RootCAs: h.roots(), NextProtos: []string{"h2"}})
-	frame := func(kind, flags, stream byte, payload string) string {
-		return string([]byte{0, 0, byte(len(payload)), kind, flags, 0, 0, 0, stream}) + payload
-	}
-	// HPACK: three fields of the static table, and :authority as a literal.
-	const fields = "\x82\x87\x84\x01\x0dapi.shop.test"
-	_, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+
-		frame(4, 0, 0, "\x00\x04\x00\x00\x00"+string(window))+
-		frame(1, 5, 1, fields)) // END_STREAM, END_HEADERS
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // Whoever never opens a stream's window is cut, whether the answer is long or
 // is all written before it waits.
 func TestHTTP2StreamThatIsNotRead(t *testing.T) {
@@ -360,18 +344,11 @@ func TestHTTP2StreamThatIsNotRead(t *testing.T) {
 			_, _ = w.Write(make([]byte, size))
 			returned <- true
 		}, listenerConfig(withTLS(), func(l *Listener) { l.Limits.WriteTimeout = config.Duration(100 * time.Millisecond) }))
-		c := rawHTTP2(t, h, 10)
+		const smallWindow = "\x00\x04\x00\x00\x00\x0a" // SETTINGS_INITIAL_WINDOW_SIZE: 10 bytes
+		c := dialHTTP2(t, h, smallWindow)
+		sendHeaders(t, c, getRoot+literal(":authority", "api.shop.test"))
 		<-returned
-		for kind := byte(0); kind != 3; { // RST_STREAM
-			var head [9]byte
-			if _, err := io.ReadFull(c, head[:]); err != nil {
-				t.Fatalf("%d bytes: %v", size, err)
-			}
-			kind = head[3]
-			if _, err := io.CopyN(io.Discard, c, int64(head[0])<<16|int64(head[1])<<8|int64(head[2])); err != nil {
-				t.Fatalf("%d bytes: %v", size, err)
-			}
-		}
+		await(t, c, frameReset)
 	}
 }
 
@@ -396,5 +373,27 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	case <-ended:
 	case <-time.After(20 * time.Second):
 		t.Error("still writing")
+	}
+}
+
+// Where two servers could read a body's end in two ways nothing is served.
+func TestNothingFollowsAnAmbiguousBody(t *testing.T) {
+	h := newHouse(t, readBody, listenerConfig())
+	for name, head := range map[string]string{
+		"length and chunks": "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunks on 1.0":     "POST / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"both on 1.0":       "POST / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+	} {
+		c := dial(t, h.addr())
+		_, _ = io.WriteString(c, head+"GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		in := bufio.NewReader(c)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != 400 {
+			t.Fatalf("%s: %v %v", name, resp, err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		if more, _ := io.ReadAll(in); len(more) > 0 || !resp.Close {
+			t.Errorf("%s: after the answer came %q", name, more)
+		}
 	}
 }

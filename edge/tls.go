@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/edge/ca"
 	"gatehouse/edge/certs"
 )
 
@@ -28,10 +29,11 @@ func tlsVersion(name string) uint16 {
 func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 	store := certs.New()
 	from := &t.Certificates
+	whole := true
 	if from.Internal || len(from.Files) == 0 {
 		store.Issue(c.Authority, c.Domains)
+		whole = c.checkDomains(t, report)
 	}
-	whole := true
 	for i := range from.Files {
 		cert, ok := c.load(&from.Files[i], report)
 		if ok {
@@ -56,6 +58,18 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 		GetCertificate: store.Get,
 	}
 	return true
+}
+
+// checkDomains reports domains that the internal CA will sign for nobody.
+func (c *Compilation) checkDomains(t *TLS, report *config.Report) bool {
+	whole := true
+	for _, domain := range c.Domains {
+		if ca.Reserved(certs.Normal(domain)) {
+			report.Errorf(t.Of("certificates"), "no internal certificate is issued for the domain %s: names below %s are the gateway's own", domain, ca.Domain)
+			whole = false
+		}
+	}
+	return whole
 }
 
 // tlsKey says from what a tls.Config is made.

@@ -230,6 +230,22 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
+// A domain of the gateway's own would fail at every handshake.
+func TestReservedDomains(t *testing.T) {
+	for domain, want := range map[string]int{"gatehouse.internal": 1, "*.Gatehouse.internal": 1, "a.services.gatehouse.internal": 1, "gatehouse.internal.test": 0} {
+		for _, listener := range []Listener{listenerConfig(withTLS()), listenerConfig(withTLS(certFor(t, "a.test")))} {
+			var report config.Report
+			Compile([]Listener{listener}, Compilation{Now: time.Now(), Domains: []string{"a.test", domain}}, &report)
+			if !listener.TLS.Certificates.Internal {
+				want = 0 // nothing is issued
+			}
+			if got := report.Problems(); len(got) != want || want == 1 && !strings.Contains(got[0].Message, domain) {
+				t.Errorf("%s: %v", domain, got)
+			}
+		}
+	}
+}
+
 func TestExpiredCertificateIsAWarning(t *testing.T) {
 	expired := selfSigned(t, ecKey(t), time.Now().Add(-time.Hour), "a.test")
 	early := selfSigned(t, ecKey(t), time.Now().Add(100*time.Hour), "a.test")
@@ -238,6 +254,15 @@ func TestExpiredCertificateIsAWarning(t *testing.T) {
 		errs, warnings := problems(listenerConfig(withTLS(f)))
 		if len(errs) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0], want) {
 			t.Errorf("want a warning %q: %q %q", want, errs, warnings)
+		}
+	}
+}
+
+func TestTrustInEverybodyIsAWarning(t *testing.T) {
+	for prefix, want := range map[string]int{"0.0.0.0/0": 1, "::/0": 1, "10.0.0.0/8": 0, "0.0.0.0": 0} {
+		errs, warnings := problems(listenerConfig(trusting(prefix)))
+		if len(errs) > 0 || len(warnings) != want || want == 1 && !strings.Contains(warnings[0], prefix) {
+			t.Errorf("%s: %q %q", prefix, errs, warnings)
 		}
 	}
 }

@@ -35,6 +35,31 @@ func (l *listener) welcome(c *conn) {
 	l.handshake(c)
 }
 
+// lastWelcome is how long the PROXY header and the handshake may each still take
+// when the listener ends, so that a client that stalls does not hold up a stop.
+const lastWelcome = time.Second
+
+// allow bounds one step of a welcome.
+func (l *listener) allow(c *conn, d time.Duration) {
+	_ = c.Conn.SetDeadline(time.Now().Add(d))
+	if l.ending.Load() { // perhaps since hurryWelcomes went by
+		_ = c.Conn.SetReadDeadline(time.Now().Add(min(d, lastWelcome)))
+	}
+}
+
+// hurryWelcomes leaves connections that are being welcomed little time. To one
+// that is handed over meanwhile it does nothing: the engine sets a read deadline
+// of its own.
+func (l *listener) hurryWelcomes() {
+	l.ending.Store(true)
+	at := time.Now().Add(lastWelcome)
+	l.each(func(c *conn) {
+		if c.engine.Load() == nil {
+			_ = c.Conn.SetReadDeadline(at)
+		}
+	})
+}
+
 // The reasons why a PROXY header is not taken.
 var (
 	errProxyStranger = errors.New("a PROXY header from a peer that is not among trusted-proxies")
@@ -45,7 +70,7 @@ var (
 // on.
 func (l *listener) readProxy(c *conn) bool {
 	heard, err := l.proxyHeader(c)
-	_ = c.Conn.SetReadDeadline(time.Time{})
+	_ = c.Conn.SetDeadline(time.Time{})
 	if err == nil {
 		return true
 	}
@@ -65,7 +90,7 @@ func (l *listener) proxyHeader(c *conn) (heard bool, err error) {
 	if required && !c.info.Trusted {
 		return true, errProxyStranger
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(c.policy.settings.headerTimeout))
+	l.allow(c, c.policy.settings.headerTimeout)
 	buf := make([]byte, 0, 256)
 	for {
 		if len(buf) == cap(buf) {
@@ -132,7 +157,7 @@ func (l *listener) uncount(c *conn) {
 // handshake does the TLS handshake and hands the connection over.
 func (l *listener) handshake(c *conn) {
 	secure := tls.Server(c, c.policy.tls)
-	_ = c.Conn.SetDeadline(time.Now().Add(c.policy.settings.handshakeTimeout))
+	l.allow(c, c.policy.settings.handshakeTimeout)
 	if err := secure.Handshake(); err != nil {
 		l.handshakeFailed(c, err)
 		_ = c.Close()
@@ -145,7 +170,7 @@ func (l *listener) handshake(c *conn) {
 		l.handOver(c, secure, true)
 		return
 	}
-	l.handOver(c, &secureConn{Conn: secure, conn: c}, false)
+	l.handOver(c, secure, false)
 }
 
 func (l *listener) handshakeFailed(c *conn, err error) {

@@ -11,12 +11,19 @@ import (
 // Budget is the memory that all buffered bodies of a gateway may take
 // together. It is safe for concurrent use. A nil Budget has no limit.
 type Budget struct {
-	limit int64
+	limit atomic.Int64
 	used  atomic.Int64
 }
 
 // NewBudget returns a budget of limit bytes; of none at all for 0.
-func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
+func NewBudget(limit int64) *Budget {
+	b := &Budget{}
+	b.SetLimit(limit)
+	return b
+}
+
+// SetLimit makes another limit hold for what is taken from now on.
+func (b *Budget) SetLimit(limit int64) { b.limit.Store(limit) }
 
 // Used returns the bytes taken now.
 func (b *Budget) Used() int64 {
@@ -31,14 +38,14 @@ func (b *Budget) Limit() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.limit
+	return b.limit.Load()
 }
 
 func (b *Budget) take(n int64) bool {
 	if b == nil {
 		return true
 	}
-	if b.used.Add(n) <= b.limit {
+	if b.used.Add(n) <= b.limit.Load() {
 		return true
 	}
 	b.used.Add(-n)

@@ -43,7 +43,13 @@ type Upstream struct {
 type RateLimit struct {
 	Policy    string        // the limit's name in the RateLimit-Policy field; "" where none applied
 	Remaining int           // requests that may follow at once
-	Reset     time.Duration // until the limit's whole burst is there again
+	Reset     time.Duration // no more than Remaining should follow before it has passed
+}
+
+// Coding is the content coding that the gateway itself gave the answer.
+type Coding struct {
+	Name  string // as Content-Encoding says it: "gzip"; "" where it gave none
+	Plain int64  // bytes of the body before it
 }
 
 // Trace is the request's place in a distributed trace (W3C Trace Context).
@@ -83,11 +89,13 @@ type Exchange struct {
 	Labels    []string
 	RateLimit RateLimit
 	Upstream  Upstream
+	Coding    Coding
 	Trail     Trail
 
 	// Refused is the gateway's own refusal; nil where a target answered.
 	Refused *Refusal
-	// Aborted says that the client went away before the answer was complete.
+	// Aborted says that the answer was cut off before it was complete: the
+	// client went away, the target broke off, or a body filter failed.
 	Aborted bool
 
 	Body   Body
@@ -101,15 +109,36 @@ type Exchange struct {
 	derived  context.Context // made when Done is first asked for under a deadline
 	cancel   context.CancelFunc
 	held     bool // somebody may still hold the Exchange: it is not used again
+	owned    bool // it is a connection's, for one request after the other
 	ended    bool // Finish or Abort was called
 }
 
 var pool = sync.Pool{New: func() any { return &Exchange{params: make([]Param, 0, 8)} }}
 
+// ForConnection returns an Exchange for the requests of one connection, one
+// after the other, as their context. Parent is the connection's context. Begin
+// knows it again; once it is Spent the connection needs another.
+func ForConnection(parent context.Context) *Exchange {
+	return &Exchange{parent: parent, owned: true, params: make([]Param, 0, 8)}
+}
+
+// Spent reports of an Exchange made by ForConnection, once a request has ended,
+// that it must not be used for another.
+func (x *Exchange) Spent() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.held
+}
+
 // Begin starts the record of a request and returns it with the request to
 // serve, whose context and body it is. Every Begin is followed by one Finish.
 func Begin(w http.ResponseWriter, r *http.Request, conn *Conn, budget *Budget) (*Exchange, *http.Request) {
-	x := pool.Get().(*Exchange)
+	x, ok := r.Context().(*Exchange)
+	if !ok || !x.owned {
+		x = pool.Get().(*Exchange)
+		x.parent = r.Context()
+		r = r.WithContext(x)
+	}
 	x.ID = newID()
 	x.Start = time.Now()
 	x.Conn = conn
@@ -117,10 +146,8 @@ func Begin(w http.ResponseWriter, r *http.Request, conn *Conn, budget *Budget) (
 	x.Method = r.Method
 	x.Proto = r.Proto
 	x.Params = x.params[:0]
-	x.parent = r.Context()
 	x.Body.begin(r, budget)
 	x.Writer.begin(x, w, r.Method)
-	r = r.WithContext(x)
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &x.Body
 	}
@@ -156,8 +183,8 @@ func (x *Exchange) Finish() {
 // filters are told to give up what they hold.
 func (x *Exchange) Abort() {
 	x.Aborted = true
+	defer x.end() // also where a filter panics
 	x.Writer.abort()
-	x.end()
 }
 
 func (x *Exchange) end() {
@@ -186,11 +213,16 @@ func (x *Exchange) Release() {
 	labels, params := emptied(x.Labels), emptied(x.params[:cap(x.params)])
 	steps, segments := emptied(x.Trail.steps), emptied(x.Path.Segments)
 	hooks, filters := emptied(x.Writer.hooks), emptied(x.Writer.filters)
+	parent, owned := x.parent, x.owned
 	*x = Exchange{}
 	x.Path.decoded = decoded
 	x.Labels, x.params = labels, params
 	x.Trail.steps, x.Path.Segments = steps, segments
 	x.Writer.hooks, x.Writer.filters = hooks, filters
+	if owned {
+		x.parent, x.owned = parent, true
+		return
+	}
 	pool.Put(x)
 }
 

@@ -49,8 +49,9 @@ func (h *Head) Filter(make func(next io.Writer) BodyFilter) {
 // Hold keeps the body back, up to limit bytes, before the head is sent. Then
 // is called once, with the body and whether that is all of it: where it is not,
 // the body has more than limit bytes, or the gateway's budget for bodies is used
-// up, and what was not held follows unseen. Then may change the head, and
-// returns the bytes to send in place of those held, which it may change but not
+// up, and what was not held follows unseen. Then may change the head, may add
+// a filter, which gets what it returns and all that follows, and returns the
+// bytes to send in place of those held, which it may change but not
 // keep. Hooks that come after this one run after then. At most one hold may be
 // asked for in a hook; without a body, then is called as soon as the hook has
 // returned. It is not called for an answer that is aborted, or given up for a
@@ -59,12 +60,19 @@ func (h *Head) Hold(limit int, then func(h *Head, body []byte, complete bool) []
 	h.hold = &hold{writer: h.writer, limit: limit, then: then}
 }
 
+// Look is Hold for a decision that is to keep nobody waiting: a Flush ends it
+// too, and what was held, nothing perhaps, is then not complete.
+func (h *Head) Look(limit int, then func(h *Head, body []byte, complete bool) []byte) {
+	h.hold = &hold{writer: h.writer, limit: limit, then: then, yields: true}
+}
+
 // hold is the body filter behind Head.Hold: it gathers, decides, and then
 // passes everything on to what comes after it.
 type hold struct {
 	writer *Writer
 	limit  int
 	then   func(*Head, []byte, bool) []byte
+	yields bool // to a flush
 	buf    bytes.Buffer
 	taken  int64      // of the budget
 	next   BodyFilter // nil while holding
@@ -89,10 +97,16 @@ func (d *hold) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush while holding does nothing: what is held is not to be seen yet.
+// Flush while holding does nothing, unless the hold yields to it: what is held
+// is not to be seen yet.
 func (d *hold) Flush() error {
-	if d.next == nil {
+	if d.next == nil && !d.yields {
 		return nil
+	}
+	if d.next == nil {
+		if err := d.release(false); err != nil {
+			return err
+		}
 	}
 	return d.next.Flush()
 }

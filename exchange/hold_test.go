@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"gatehouse/exchange"
@@ -110,6 +111,67 @@ func TestWriterHold(t *testing.T) {
 		})
 		if rec.Body.String() != "ab" || len(rec.Header()["Content-Length"]) > 0 {
 			t.Errorf("%q %v", rec.Body, rec.Header())
+		}
+	})
+	t.Run("then adds a filter", func(t *testing.T) {
+		for limit, want := range map[int]string{100: "in(abcd)in!", 3: "in(abcd)in(ef)in!"} {
+			var log []string
+			rec, _ := answer(t, "GET", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+				x.OnHead(func(h *exchange.Head) { log = append(log, "outer") })
+				x.OnHead(hold(limit, func(h *exchange.Head, body []byte, complete bool) []byte {
+					filter("in", &log, nil)(h)
+					return body
+				}))
+				w.Header().Set("Content-Length", "6")
+				_, _ = io.WriteString(w, "abcd")
+				if limit == 3 {
+					_, _ = io.WriteString(w, "ef")
+				}
+			})
+			if strings.ToLower(rec.Body.String()) != want || len(rec.Header()["Content-Length"]) > 0 {
+				t.Errorf("limit %d: %q %v", limit, rec.Body, rec.Header())
+			}
+			if want := []string{"in head", "outer", "in close"}; !slices.Equal(log, want) {
+				t.Errorf("limit %d: %v", limit, log)
+			}
+		}
+	})
+	t.Run("a look yields to a flush", func(t *testing.T) {
+		for name, test := range map[string]struct {
+			writes []string // "|" flushes
+			want   string
+		}{
+			"before anything": {[]string{"|", "ab", "|"}, `"" false`},
+			"in between":      {[]string{"ab", "|", "cd"}, `"ab" false`},
+			"too much":        {[]string{"abcdef", "|"}, `"abcdef" false`},
+			"at the end":      {[]string{"ab", "c"}, `"abc" true`},
+		} {
+			var seen []string
+			rec, x := answer(t, "GET", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+				x.OnHead(func(h *exchange.Head) {
+					h.Look(5, func(h *exchange.Head, body []byte, complete bool) []byte {
+						seen = append(seen, fmt.Sprintf("%q %v", body, complete))
+						return body
+					})
+				})
+				for _, p := range test.writes {
+					if p != "|" {
+						_, _ = io.WriteString(w, p)
+						continue
+					}
+					w.(http.Flusher).Flush()
+					if x.Writer.Status() == 0 {
+						t.Errorf("%s: the head was held back over a flush", name)
+					}
+				}
+			})
+			want := strings.ReplaceAll(strings.Join(test.writes, ""), "|", "")
+			if !slices.Equal(seen, []string{test.want}) || rec.Body.String() != want || x.Writer.Bytes() != int64(len(want)) {
+				t.Errorf("%s: %v, %q", name, seen, rec.Body)
+			}
+			if flushed := slices.Contains(test.writes, "|"); rec.Flushed != flushed {
+				t.Errorf("%s: flushed %v", name, rec.Flushed)
+			}
 		}
 	})
 	t.Run("aborted", func(t *testing.T) {

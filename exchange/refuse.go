@@ -72,29 +72,43 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 	}
 	h := w.Header()
 	clear(h)
+	f.describe(h, x.ID)
+	if r.ProtoMajor > 1 {
+		delete(h, "Connection") // net/http would end the connection of all other streams for it
+	}
+	if isGRPC(r) {
+		refuseGRPC(w, f)
+		return true
+	}
+	body := f.text(h)
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(body)
+	return true
+}
+
+// describe sets the fields that say who refused what.
+func (f *Refusal) describe(h http.Header, id string) {
 	for name, values := range f.Header {
 		h[name] = slices.Clip(values) // hooks may append; the refusal's may be shared
 	}
-	h.Set("X-Amzn-Requestid", x.ID)
+	h.Set("X-Amzn-Requestid", id)
 	if f.Type != "" {
 		h.Set("X-Amzn-Errortype", f.Type)
 	}
 	if f.Retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((f.Retry+time.Second-1)/time.Second)))
 	}
-	if isGRPC(r) {
-		refuseGRPC(w, f)
-		return true
-	}
+}
+
+// text returns the body and sets the fields that it needs.
+func (f *Refusal) text(h http.Header) []byte {
 	body, _ := json.Marshal(struct {
 		Message string `json:"message"`
 	}{f.Message})
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(f.Status)
-	_, _ = w.Write(body)
-	return true
+	return body
 }
 
 func isGRPC(r *http.Request) bool {

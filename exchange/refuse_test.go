@@ -81,6 +81,20 @@ func TestRefuseHead(t *testing.T) {
 	}
 }
 
+// What ends a connection of HTTP/1 would end every stream of one of HTTP/2: there
+// the body's own stream ends, and that is enough.
+func TestRefuseEndsNoOtherStream(t *testing.T) {
+	for major, want := range map[int]string{1: "close", 2: ""} {
+		rec, _ := answer(t, "POST", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+			r.ProtoMajor = major
+			exchange.Refuse(w, r, exchange.BodyRefusal(testRule, exchange.ErrBodyTooLarge))
+		})
+		if got := rec.Header().Get("Connection"); rec.Code != 413 || got != want {
+			t.Errorf("HTTP/%d: %d, Connection: %q", major, rec.Code, got)
+		}
+	}
+}
+
 func TestRefuseGRPC(t *testing.T) {
 	for contentType, is := range map[string]bool{
 		"application/grpc": true, "application/grpc+proto": true, "application/grpc;x=y": true,

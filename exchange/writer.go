@@ -94,7 +94,7 @@ func (w *Writer) WriteHeader(status int) {
 	}
 	w.begun = true
 	w.head = Head{Exchange: w.x, Status: status, Header: w.engine.Header(), writer: w}
-	w.left = len(w.hooks)
+	w.left, w.filters = len(w.hooks), w.filters[:0]
 	w.top = w.runHooks(-1)
 }
 
@@ -103,7 +103,6 @@ func (w *Writer) WriteHeader(status int) {
 // written to: nil for the engine itself. A length of 0 or more says that
 // exactly so many bytes follow.
 func (w *Writer) runHooks(length int) BodyFilter {
-	w.filters = w.filters[:0]
 	h := &w.head
 	for w.left > 0 {
 		w.left--
@@ -121,6 +120,9 @@ func (w *Writer) runHooks(length int) BodyFilter {
 	}
 	if length >= 0 && len(w.filters) == 0 && h.HasBody() && len(h.Header["Trailer"]) == 0 {
 		h.Header.Set("Content-Length", strconv.Itoa(length))
+	}
+	if _, said := h.Header["Content-Type"]; !said && h.HasBody() {
+		h.Header["Content-Type"] = nil // or the engine guesses one, which a client would take for the target's word
 	}
 	w.status = h.Status
 	w.engine.WriteHeader(h.Status)

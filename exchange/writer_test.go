@@ -308,3 +308,29 @@ func TestWriterHijack(t *testing.T) {
 		t.Errorf("after a hijack that failed: %d", x.Writer.Status())
 	}
 }
+
+// Nobody guesses what an answer is: a target that leaves its type open may rely
+// on the client's doing so too.
+func TestWriterGuessesNothing(t *testing.T) {
+	addr := serve(t, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+		if kind := r.Header.Get("X-Type"); kind != "" {
+			w.Header().Set("Content-Type", kind)
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = io.WriteString(w, "<html><script>")
+	})
+	for _, kind := range []string{"", "text/x-own"} {
+		r, _ := http.NewRequest("GET", "http://"+addr, nil)
+		if kind != "" {
+			r.Header.Set("X-Type", kind)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := strings.Join(res.Header["Content-Type"], ","); got != kind {
+			t.Errorf("%q, want %q", got, kind)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -14,13 +15,13 @@ import (
 
 const slotSize = int(unsafe.Sizeof(slot{}))
 
-// The buckets that a Keeper's tables hold where Options say nothing: a million
-// together, and 42 MB when all are full. A table takes memory only as buckets
-// come.
+// The buckets that a Keeper's tables hold where Options say nothing: 73 MB when
+// all are full. A table takes memory only as buckets come; most are for names,
+// which no stranger has.
 const (
 	DefaultAddresses     = 1 << 19
 	DefaultSlowAddresses = 1 << 18
-	DefaultNames         = 1 << 18
+	DefaultNames         = 1 << 20
 )
 
 // slowRate parts slow limits from others, in tokens a second. Keeping a bucket
@@ -79,6 +80,7 @@ func (k *Keeper) Begin() *Lease {
 type Lease struct {
 	keeper *Keeper
 	lease  *keeper.Lease[string, *scope]
+	limits []*Limit
 }
 
 // Limit returns the limit of a scope: "shop/prod/GET /orders/{id}/ip". Limits
@@ -95,24 +97,50 @@ func (l *Lease) Limit(name string, rate Rate, burst int) *Limit {
 	if rate.PerSecond() < slowRate {
 		addresses = l.keeper.slow
 	}
-	return &Limit{keeper: l.keeper, scope: s, addresses: addresses, refill: newRefill(rate, burst), burst: burst}
+	limit := &Limit{keeper: l.keeper, scope: s, addresses: addresses, own: newRefill(rate, burst), burst: burst}
+	l.limits = append(l.limits, limit)
+	return limit
 }
 
-// Commit makes the lease's scopes those that are kept.
-func (l *Lease) Commit() { l.lease.Commit() }
+// Commit makes the lease's scopes those that are kept, and its rates and bursts
+// those that hold: from now on, for every Limit of a scope.
+func (l *Lease) Commit() {
+	now := l.keeper.now()
+	for _, limit := range l.limits {
+		limit.scope.use(&limit.own, now)
+	}
+	l.limits = nil
+	l.lease.Commit()
+}
 
 // Abort gives up what the lease opened.
-func (l *Lease) Abort() { l.lease.Abort() }
+func (l *Lease) Abort() {
+	l.limits = nil
+	l.lease.Abort()
+}
 
 // scope is what outlives a reload of one Limit, beside its buckets in the
 // tables: the bucket for everybody together, the one that newcomers to a full
 // table share, and what makes its keys its own.
 type scope struct {
 	mix, mixCheck uint64
+	refill        atomic.Pointer[refill] // what holds; nil before the first commit
 
 	mu       sync.Mutex
 	all      bucket
 	overflow bucket
+}
+
+// use makes f hold from now on. What the buckets gained until then stays theirs.
+func (s *scope) use(f *refill, now int64) {
+	before := s.refill.Load()
+	if before == nil {
+		s.refill.Store(f)
+		return
+	}
+	if !before.sameAs(f) {
+		s.refill.Store(&refill{perNano: f.perNano, burst: f.burst, since: now, before: before.newest(maxRefills - 1)})
+	}
 }
 
 // Retire does nothing: the scope's buckets leave the tables as they fill.
@@ -131,15 +159,23 @@ type Limit struct {
 	keeper    *Keeper
 	scope     *scope
 	addresses *table
-	refill    refill
+	own       refill // what holds before the Limit's lease is committed
 	burst     int
+}
+
+// refill returns what holds.
+func (l *Limit) refill() *refill {
+	if f := l.scope.refill.Load(); f != nil {
+		return f
+	}
+	return &l.own
 }
 
 // Burst returns the tokens of a full bucket.
 func (l *Limit) Burst() int { return l.burst }
 
 // Window returns how long an empty bucket takes to fill.
-func (l *Limit) Window() time.Duration { return l.refill.wait(l.refill.burst) }
+func (l *Limit) Window() time.Duration { return l.own.wait(l.own.burst) }
 
 // All is the key of the one bucket that everybody shares. It stands in no
 // table and is never forgotten.
@@ -182,14 +218,14 @@ func Subscriber(a netip.Addr) netip.Addr {
 
 // Take takes one token from the key's bucket. Refused requests cost nothing.
 func (l *Limit) Take(k Key) Result {
-	now := l.keeper.now()
+	now, f := l.keeper.now(), l.refill()
 	if k.hash == 0 {
-		return l.scope.take(&l.scope.all, now, &l.refill)
+		return l.scope.take(&l.scope.all, now, f)
 	}
-	if r, ok := l.table(k).take(k, now, &l.refill); ok {
+	if r, ok := l.table(k).take(k, now, f); ok {
 		return r
 	}
-	r := l.scope.take(&l.scope.overflow, now, &l.refill)
+	r := l.scope.take(&l.scope.overflow, now, f)
 	r.Shared = true
 	return r
 }
@@ -200,14 +236,14 @@ func (l *Limit) Give(k Key, r Result) {
 	if !r.OK {
 		return
 	}
-	now := l.keeper.now()
+	now, f := l.keeper.now(), l.refill()
 	switch {
 	case k.hash == 0:
-		l.scope.give(&l.scope.all, now, &l.refill)
+		l.scope.give(&l.scope.all, now, f)
 	case r.Shared:
-		l.scope.give(&l.scope.overflow, now, &l.refill)
+		l.scope.give(&l.scope.overflow, now, f)
 	default:
-		l.table(k).give(k, now, &l.refill)
+		l.table(k).give(k, now, f)
 	}
 }
 

@@ -251,6 +251,87 @@ func TestReloadKeepsTokens(t *testing.T) {
 	})
 }
 
+// What a bucket gained under the old rate, and has not been asked for since, is
+// its caller's: a slower rate does not take it, a faster one does not grant more.
+func TestReloadKeepsWhatWasGained(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		before, then float64 // rates
+		burst, later int
+		idle, wait   time.Duration // before and after the reload
+		want         int           // tokens then
+	}{
+		{"slower, after all was regained", 1, 0.001, 10, 10, time.Hour, 0, 10},
+		{"slower, after some was regained", 1, 0.001, 10, 10, 4 * time.Second, 0, 4},
+		{"slower, and some time after", 1, 0.01, 10, 10, 4 * time.Second, 100 * time.Second, 5},
+		{"faster", 0.001, 100, 10, 10, 4 * time.Second, 0, 0},
+		{"faster, and some time after", 0.5, 100, 10, 10, 4 * time.Second, 20 * time.Millisecond, 4},
+		{"a smaller burst", 1, 1, 10, 3, time.Hour, 0, 3},
+		{"a larger burst", 1, 1, 10, 30, time.Hour, 5 * time.Second, 15},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			keeper := NewKeeper(Options{})
+			load := func(rate float64, burst int) *Limit {
+				lease := keeper.Begin()
+				defer lease.Commit()
+				return lease.Limit("shop/prod", PerSecond(rate), burst)
+			}
+			l := load(tc.before, tc.burst)
+			for _, k := range []Key{l.All(), l.Name("caller")} {
+				for l := load(tc.before, tc.burst); l.Take(k).OK; {
+				}
+				time.Sleep(tc.idle)
+				load(tc.then, tc.later)
+				l := load(tc.then, tc.later) // a reload that changes nothing
+				time.Sleep(tc.wait)
+				got := 0
+				for l.Take(k).OK {
+					got++
+				}
+				if got != tc.want {
+					t.Errorf("%s: %d tokens, want %d", tc.name, got, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// However often rates change, what is kept of them is bounded, and a bucket that
+// was left alone all the while gains what the rates gave.
+func TestManyReloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := NewKeeper(Options{})
+		var l *Limit
+		load := func(rate float64) {
+			lease := keeper.Begin()
+			defer lease.Commit()
+			l = lease.Limit("shop/prod", PerSecond(rate), 1000)
+		}
+		load(1)
+		k := l.Name("caller")
+		for l.Take(k).OK {
+		}
+		for i := range 100 {
+			load(float64(1 + i%2))
+			time.Sleep(time.Second)
+		}
+		got := 0
+		for l.Take(k).OK {
+			got++
+		}
+		if got < 100 || got > 200 {
+			t.Errorf("%d tokens after 100 s at rates of 1 and 2", got)
+		}
+		depth := 0
+		for f := l.scope.refill.Load(); f != nil; f = f.before {
+			depth++
+		}
+		if depth > maxRefills {
+			t.Errorf("%d rates are kept", depth)
+		}
+	})
+}
+
 func TestAbortedReloadChangesNothing(t *testing.T) {
 	keeper := NewKeeper(Options{})
 	lease := keeper.Begin()

@@ -24,9 +24,9 @@ func TestTableAgainstMap(t *testing.T) {
 			}
 			if rng.IntN(10) == 0 {
 				l.Give(l.Name(name), Result{OK: true})
-				b.give(l.keeper.now(), &l.refill)
+				b.give(l.keeper.now(), l.refill())
 			}
-			got, want := l.Take(l.Name(name)), b.take(l.keeper.now(), &l.refill)
+			got, want := l.Take(l.Name(name)), b.take(l.keeper.now(), l.refill())
 			if got != want {
 				t.Fatalf("step %d, %s: got %+v, want %+v", i, name, got, want)
 			}

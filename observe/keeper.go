@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gatehouse/keeper"
 	"gatehouse/observe/accesslog"
@@ -85,6 +87,20 @@ func (k *Keeper) Reopen() error {
 		}
 	})
 	return failed
+}
+
+// Await returns once every request that has begun has been counted and logged, or
+// ctx has ended.
+func (k *Keeper) Await(ctx context.Context) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for k.metrics.InFlight() > 0 {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Close writes what waits and closes the logs, those that were retired lately

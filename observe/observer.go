@@ -76,9 +76,6 @@ func (o *Observer) Done(x *exchange.Exchange, seen Seen) {
 	k := o.keeper
 	s := k.scratch.Get().(*scratch)
 	latency := time.Since(x.Start)
-	if seen.begun {
-		k.metrics.Leave(s.stripe)
-	}
 	if seen.Route == nil {
 		seen.Route = o.nowhere
 	}
@@ -86,6 +83,9 @@ func (o *Observer) Done(x *exchange.Exchange, seen Seen) {
 	k.recent.Note(x, seen.userAgent, latency)
 	if o.file != nil {
 		o.print(s, x, seen.userAgent, latency)
+	}
+	if seen.begun {
+		k.metrics.Leave(s.stripe) // last, for Await
 	}
 	k.scratch.Put(s)
 }

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatehouse/config"
@@ -233,6 +235,34 @@ func TestReloads(t *testing.T) {
 			t.Errorf("%s: %d lines, want %d", path, n, want)
 		}
 	}
+}
+
+// Await waits for the line, not only for the request's end.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		k := NewKeeper(Options{Logger: quiet(), Stdout: &out})
+		l := k.Begin()
+		o, err := l.Observer(LogConfig{}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Commit()
+		k.Await(t.Context()) // nothing to wait for
+		go serve(o, nil, func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) })
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if k.Await(short); time.Since(start) != time.Second {
+			t.Errorf("it gave up after %v", time.Since(start))
+		}
+		k.Await(t.Context())
+		k.Close()
+		if n := strings.Count(out.String(), "\n"); n != 1 || time.Since(start) < time.Minute {
+			t.Errorf("%d lines after %v", n, time.Since(start))
+		}
+	})
 }
 
 func TestConcurrent(t *testing.T) {

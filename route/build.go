@@ -154,7 +154,7 @@ func (c claim) takes(other claim) bool {
 // conditionsFit reports names that no condition can have.
 func (b *builder[T]) conditionsFit(r *Route[T]) bool {
 	seen := make(map[string]string, len(r.Headers))
-	for name := range r.Headers {
+	for name, value := range r.Headers {
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case key == "Host":
@@ -165,6 +165,9 @@ func (b *builder[T]) conditionsFit(r *Route[T]) bool {
 			return false
 		case seen[key] != "":
 			b.report.Errorf(r.At, "%q is narrowed by the header %q twice", r.Match, key)
+			return false
+		case strings.Trim(value, " \t") != value || strings.ContainsFunc(value, isControl):
+			b.report.Errorf(r.At, "%q is narrowed by a value of the header %q that no request can have: a space at an end, or a control byte", r.Match, key)
 			return false
 		}
 		seen[key] = name
@@ -177,6 +180,10 @@ func (b *builder[T]) conditionsFit(r *Route[T]) bool {
 	}
 	return true
 }
+
+// isControl reports whether r cannot stand in a field's value (RFC 9110 section
+// 5.5).
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // notToken reports whether r cannot stand in a field name (RFC 9110 section
 // 5.6.2).

@@ -3,6 +3,7 @@ package route_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,12 @@ func matches(parts []route.Part, segments []string) bool {
 func met(r route.Route[string], q route.Request) bool {
 	for name, value := range r.Headers {
 		if got := q.Header.Get(name); got == "" || value != "*" && got != value {
+			return false
+		}
+	}
+	query, _ := url.ParseQuery(q.Path.Query)
+	for name, value := range r.Query {
+		if got, there := query[name]; !there || value != "*" && !slices.Contains(got, value) {
 			return false
 		}
 	}
@@ -134,7 +141,7 @@ func TestLookupIsNaive(t *testing.T) {
 			if strings.HasSuffix(text, " ") {
 				text += "/"
 			}
-			routes = append(routes, parsed(text+pick("", "", " @x=1", " @x=*", " @x=1 @y=2"), line+1))
+			routes = append(routes, parsed(text+pick("", "", " @x=1", " @x=*", " @x=1 @y=2", " ?v=1", " ?v=*", " @x=1 ?v=2"), line+1))
 		}
 		table, kept := gather(routes)
 		for range 60 {
@@ -142,7 +149,7 @@ func TestLookupIsNaive(t *testing.T) {
 			for range rng.IntN(6) {
 				text += "/" + pick("a", "b", "a", "c%20d", "e")
 			}
-			q := request(t, text+pick("/", ""))
+			q := request(t, text+pick("/", "")+pick("", "", "?v=1", "?w&v", "?v=%32&v=1", "?V=1&v+=1"))
 			if rng.IntN(2) == 0 {
 				q.Header.Set("X", pick("1", "2"))
 			}

@@ -170,6 +170,29 @@ func (p Pattern) Greedy() string {
 	return ""
 }
 
+// Shape returns the path with its parameters' names taken out: patterns of one
+// shape match the same paths.
+func (p Pattern) Shape() string {
+	var b strings.Builder
+	for _, part := range p.Parts {
+		b.WriteByte('/')
+		switch part.Kind {
+		case Literal:
+			b.Write(exchange.AppendSegment(nil, part.Text))
+		case Param:
+			b.WriteString("{}")
+		case Plus:
+			b.WriteString("{+}")
+		case Star:
+			b.WriteString("{*}")
+		}
+	}
+	if b.Len() == 0 {
+		return "/"
+	}
+	return b.String()
+}
+
 // Match is what a route's match says: methods and a path.
 type Match struct {
 	Methods Methods

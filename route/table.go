@@ -109,6 +109,9 @@ func (t *Table[T]) Lookup(q Request, params []exchange.Param) Result[T] {
 	return res
 }
 
+// Serves reports whether any stage answers for a host.
+func (t *Table[T]) Serves(host string) bool { return t.host(host) != nil }
+
 // host returns the stages of a host: its own, those of the longest wildcard
 // that it falls under, or those of any host.
 func (t *Table[T]) host(name string) *prefix[T] {

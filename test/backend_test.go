@@ -23,6 +23,7 @@ type seen struct {
 	Header  map[string][]string `json:"header"`
 	Body    string              `json:"body,omitempty"`
 	Client  string              `json:"clientCertificate,omitempty"`
+	Trailer map[string][]string `json:"trailer,omitempty"`
 }
 
 // newBackend starts a service that answers with what it saw. Paths below
@@ -95,7 +96,7 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Server", "backend")
-	s := seen{Backend: e.name, Method: r.Method, URI: r.RequestURI, Host: r.Host, Header: r.Header, Body: string(body)}
+	s := seen{Backend: e.name, Method: r.Method, URI: r.RequestURI, Host: r.Host, Header: r.Header, Body: string(body), Trailer: r.Trailer}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		s.Client = r.TLS.PeerCertificates[0].URIs[0].String()
 	}

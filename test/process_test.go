@@ -149,7 +149,7 @@ func TestExitCodes(t *testing.T) {
 		"check --nonsense":                         2,
 		"check -c good.yaml -o xml":                2,
 		"run --to http://localhost:3000 -c x.yaml": 2,
-		"run --to localhost:3000":                  1,
+		"run --to ftp://localhost:3000":            2,
 	} {
 		p := launch(t, dir, append([]string{"bin/gatehouse"}, strings.Fields(line)...)...)
 		if code := p.ends(); code != want {

@@ -32,7 +32,7 @@ import (
 //	retry-after              a header with any value
 //	!server                  a header that must not be there
 //
-//	a line that the body must hold
+//	a line that the body must hold, once it is uncompressed
 //	!a line that it must not hold
 //	-- what.log --           lines that the request's access-log line must hold
 //	-- what.trail --         lines that explain must print of the request, whatever
@@ -298,7 +298,8 @@ func compare(got answer, text string) string {
 			return problem
 		}
 	}
-	if missing := lacking(got.body, body); missing != "" {
+	plain, _ := uncompressed(got)
+	if missing := lacking(plain, body); missing != "" {
 		return "the body: want " + missing
 	}
 	return ""

@@ -20,10 +20,11 @@ var (
 		"edge/body.go":                "keeper: a stream's body that stalls is ended by a timer",
 		"edge/listener.go":            "keeper: a listener's accept loop",
 		"edge/listeners.go":           "keeper: the end of a retired listener",
-		"edge/engine.go":              "keeper: the HTTP engine's accept loop",
+		"edge/engine.go":              "keeper: connections and their ends",
 		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
 		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
 		"auth/jwt/remote.go":          "keeper: fetching keys",
+		"http1/watch.go":              "who asks to be told when the client goes away",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
@@ -45,6 +46,7 @@ var (
 	// writers may stand between a handler and the engine's ResponseWriter.
 	writers = map[string]string{
 		"exchange/writer.go": "the one Writer",
+		"http1/answer.go":    "the engine's own",
 		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",
 	}
 )

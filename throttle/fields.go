@@ -48,8 +48,8 @@ func tellLimit(h *exchange.Head) {
 	h.Header[limitField] = append(h.Header[limitField], remaining(&h.Exchange.RateLimit))
 }
 
-// remaining writes the RateLimit field: the requests left, and the seconds
-// until the quota is whole again.
+// remaining writes the RateLimit field: the requests left, and the seconds in
+// which no more than these should come.
 func remaining(l *exchange.RateLimit) string {
 	var space [64]byte
 	b := append(space[:0], '"')

@@ -7,6 +7,7 @@ package throttle
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,18 @@ func ByAddress(levels []Level, lease *limit.Lease) func(http.Handler) http.Handl
 // there is none.
 func ByCaller(levels []Level, lease *limit.Lease) func(http.Handler) http.Handler {
 	return build(levels, lease, func(p Per) bool { return p != IP })
+}
+
+// PerCaller returns levels without the throttles that everybody shares. Requests
+// for what nobody offers are counted by these alone: they come from strangers,
+// and would use up what is meant for those who are let in.
+func PerCaller(levels []Level) []Level {
+	out := make([]Level, len(levels))
+	for i, l := range levels {
+		l.Throttles = slices.DeleteFunc(slices.Clone(l.Throttles), func(c Config) bool { return c.Per == Route })
+		out[i] = l
+	}
+	return out
 }
 
 // throttle is one limit of a filter.
@@ -160,9 +173,19 @@ func (f *filter) take(x *exchange.Exchange) (tightest *throttle, result limit.Re
 		}
 	}
 	if last := &x.RateLimit; last.Policy == "" || !result.OK || result.Remaining < last.Remaining {
-		*last = exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: result.Reset}
+		*last = exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: window(result)}
 	}
 	return tightest, result
+}
+
+// window is how long a caller that uses no more than what is left is never
+// refused: until all is there again. For one that is refused it ends with
+// Retry-After, which must not end before it.
+func window(r limit.Result) time.Duration {
+	if r.OK {
+		return r.Reset
+	}
+	return r.Retry
 }
 
 // giveBack returns the tokens of the first n throttles; shared has a bit for

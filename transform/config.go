@@ -20,29 +20,33 @@ type Headers struct {
 
 // Change is what to do with the headers of one message.
 type Change struct {
-	Set    map[string]Value `yaml:"set" doc:"headers in place of those that are there; values may hold ${request.id}, ${client.ip}, ${principal.id}, ${principal.subject}, ${path.NAME}, ${stageVariables.NAME}"`
+	Set    map[string]Value `yaml:"set" doc:"headers in place of those that are there; values may hold ${request.id}, ${client.ip}, ${principal.id}, ${principal.subject}, ${path.NAME}, ${stageVariables.NAME}; $${ stands for ${"`
 	Add    map[string]Value `yaml:"add" doc:"headers beside those that are there"`
 	Remove []Name           `yaml:"remove" doc:"headers to take out"`
 }
 
-// Value is a header's value with its place.
+// Value is a header's value: a template, with its place.
 type Value struct {
+	Name string `yaml:"-" key:"true"` // the header's, as written
 	Text string
 	At   config.Pos
 }
 
-// UnmarshalConfig reads the text.
+// UnmarshalConfig reads the text. What a header holds that takes a credential
+// to the target is not shown again.
 func (v *Value) UnmarshalConfig(n *config.Node) {
-	text, ok := n.Text()
-	if !ok {
+	text, ok := n.Template()
+	if config.IsSecretName(v.Name) {
+		n.Hide()
+	}
+	if !ok && n.Kind() != config.Scalar {
 		n.Errorf("a header's value is one text")
-		return
 	}
 	v.Text, v.At = text, n.Pos()
 }
 
 // ConfigSchema implements config.Schemer.
-func (Value) ConfigSchema() *config.Schema { return &config.Schema{Type: "string"} }
+func (Value) ConfigSchema() *config.Schema { return config.SchemaOf("") }
 
 // Name is a header's name with its place.
 type Name struct {
@@ -53,9 +57,8 @@ type Name struct {
 // UnmarshalConfig reads the name.
 func (m *Name) UnmarshalConfig(n *config.Node) {
 	text, ok := n.Text()
-	if !ok {
+	if !ok && n.Kind() != config.Scalar {
 		n.Errorf("a header's name is one text")
-		return
 	}
 	m.Text, m.At = text, n.Pos()
 }
@@ -67,6 +70,8 @@ func (Name) ConfigSchema() *config.Schema {
 
 // Scope is what templates of a route may name.
 type Scope struct {
+	Route     string            // METHOD PATH, for errors
+	Stage     string            // its name, for errors
 	Params    []string          // the names of the path's parameters
 	Greedy    string            // the one among them that takes the rest of the path; "" for none
 	Variables map[string]string // the stage's
@@ -75,8 +80,8 @@ type Scope struct {
 // Check implements config.Checker: names of headers, and templates as far as
 // they do not depend on a route.
 func (h *Headers) Check(r *config.Report) {
-	h.Request.check(r)
-	h.Response.check(r)
+	h.Request.check(r, checkRequestName)
+	h.Response.check(r, checkResponseName)
 	h.templates(func(v Value, t template) { t.check(r, v.At) }, r)
 }
 
@@ -108,7 +113,7 @@ func (h *Headers) templates(f func(Value, template), r *config.Report) {
 	}
 }
 
-func (c *Change) check(r *config.Report) {
+func (c *Change) check(r *config.Report, checkName func(r *config.Report, at config.Pos, name string)) {
 	for _, values := range []map[string]Value{c.Set, c.Add} {
 		seen := make(map[string]bool, len(values))
 		for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -126,10 +131,27 @@ func (c *Change) check(r *config.Report) {
 }
 
 // protected are the headers that belong to the connection or frame the message
-// (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2): a change would break it.
+// (RFC 9110 sections 7.6.1 and 10.1.1, RFC 9113 section 8.2.2): a change would
+// break it.
 var protected = [...]string{
-	"Connection", "Content-Length", "Http2-Settings", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+	"Connection", "Content-Length", "Expect", "Http2-Settings", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 	"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+func checkRequestName(r *config.Report, at config.Pos, name string) {
+	if textproto.CanonicalMIMEHeaderKey(name) == "Host" {
+		r.Errorf(at, "the host is no header to change: a service says by its own host which one its targets are asked for")
+		return
+	}
+	checkName(r, at, name)
+}
+
+func checkResponseName(r *config.Report, at config.Pos, name string) {
+	if textproto.CanonicalMIMEHeaderKey(name) == "X-Amzn-Requestid" {
+		r.Errorf(at, "x-amzn-requestid names the request in every answer: nothing may change it")
+		return
+	}
+	checkName(r, at, name)
 }
 
 func checkName(r *config.Report, at config.Pos, name string) {
@@ -137,8 +159,6 @@ func checkName(r *config.Report, at config.Pos, name string) {
 	switch {
 	case !isToken(name):
 		r.Errorf(at, "%q is no name of a header", name)
-	case key == "Host":
-		r.Errorf(at, "the host is no header to change: a service says by its own host which one its targets are asked for")
 	case slices.Contains(protected[:], key):
 		r.Errorf(at, "the header %s belongs to the connection, not to the message: nothing may change it", key)
 	}

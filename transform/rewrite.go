@@ -61,6 +61,11 @@ func (r *Rewrite) Append(b []byte, x *exchange.Exchange) []byte {
 	return b
 }
 
+// HasParams reports whether something of the client's stands in the path.
+func (r *Rewrite) HasParams() bool {
+	return slices.ContainsFunc(r.parts, func(p piece) bool { return p.param != "" })
+}
+
 func appendParam(b []byte, name string, x *exchange.Exchange) []byte {
 	if p := find(x, name); p != nil {
 		return x.Path.AppendSegments(b, p.First, p.First+p.Count)
@@ -215,7 +220,7 @@ func (c *rewriter) param(name, segment string) bool {
 	case plain != name && slices.Contains(c.scope.Params, plain):
 		return c.wrong(fmt.Errorf("{%s} is one segment: write {%s}", plain, plain))
 	case !slices.Contains(c.scope.Params, name):
-		c.report.Unknown(c.at, "path parameter", name, c.scope.Params)
+		c.report.Unknown(c.at, of("path parameter", c.scope.Route), name, c.scope.Params)
 		return false
 	}
 	c.out.parts = append(c.out.parts, piece{param: name})

@@ -2,7 +2,6 @@ package transform
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,23 +40,26 @@ type part struct {
 // template is a text with ${names} in it.
 type template struct{ parts []part }
 
-// parseTemplate reads a template. Names that it does not know become parts
-// that check reports.
+// parseTemplate reads a template; $${ stands for ${ itself. Names that it does
+// not know become parts that check reports.
 func parseTemplate(text string) (template, error) {
 	var t template
 	for i := 0; i < len(text); i++ {
 		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return t, fmt.Errorf("%q holds a control byte", text)
+			return t, errors.New("the value holds a control byte, such as a line's end")
 		}
 	}
 	if strings.Trim(text, " \t") != text {
-		return t, fmt.Errorf("%q begins or ends with a space, which no receiver keeps", text)
+		return t, errors.New("the value begins or ends with a space, which no receiver keeps")
 	}
 	for text != "" {
 		before, after, more := strings.Cut(text, "${")
-		if before != "" {
-			t.parts = append(t.parts, part{literal, before})
+		if plain, escaped := strings.CutSuffix(before, "$"); more && escaped {
+			t.literal(plain + "${")
+			text = after
+			continue
 		}
+		t.literal(before)
 		if !more {
 			break
 		}
@@ -69,6 +71,15 @@ func parseTemplate(text string) (template, error) {
 		text = rest
 	}
 	return t, nil
+}
+
+// literal adds text, to the last part where that is text too.
+func (t *template) literal(text string) {
+	if n := len(t.parts); n > 0 && t.parts[n-1].source == literal {
+		t.parts[n-1].text += text
+	} else if text != "" {
+		t.parts = append(t.parts, part{literal, text})
+	}
 }
 
 func parseName(name string) part {
@@ -116,14 +127,22 @@ func (t template) checkScope(s Scope, r *config.Report, at config.Pos) {
 		switch p.source {
 		case pathParam:
 			if !slices.Contains(s.Params, p.text) {
-				r.Unknown(at, "path parameter", p.text, s.Params)
+				r.Unknown(at, of("path parameter", s.Route), p.text, s.Params)
 			}
 		case variable:
 			if _, ok := s.Variables[p.text]; !ok {
-				r.Unknown(at, "stage variable", p.text, slices.Sorted(maps.Keys(s.Variables)))
+				r.Unknown(at, of("stage variable", s.Stage), p.text, slices.Sorted(maps.Keys(s.Variables)))
 			}
 		}
 	}
+}
+
+// of says what something is of, where that is known.
+func of(what, whose string) string {
+	if whose == "" {
+		return what
+	}
+	return what + " of " + whose
 }
 
 // constant returns the text of a template without names.

@@ -26,6 +26,8 @@ func New(cfg *Headers) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x := exchange.From(r)
 			x.Trail.Add(rule, exchange.Changed, "")
+			request.claim(r.Header)
+			request.claim(r.Trailer)
 			request.apply(r.Header, x, rule)
 			if !response.empty() {
 				x.OnHead(hook)
@@ -66,6 +68,47 @@ func fields(values map[string]Value) []field {
 }
 
 func (c *change) empty() bool { return len(c.remove)+len(c.set)+len(c.add) == 0 }
+
+// claim takes out of what the client sent every field that a server could read
+// as one that is set or removed here: behind CGI and its like "_" is "-". In a
+// trailer the very name is one too.
+func (c *change) claim(h http.Header) {
+	for name := range h {
+		for i := range c.set {
+			if alike(name, c.set[i].name) {
+				delete(h, name)
+			}
+		}
+		for _, own := range c.remove {
+			if alike(name, own) {
+				delete(h, name)
+			}
+		}
+	}
+}
+
+// alike reports whether two names differ in case, and in "_" for "-", at most.
+func alike(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if folded(a[i]) != folded(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func folded(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c | 0x20
+	case c == '_':
+		return '-'
+	}
+	return c
+}
 
 // apply changes h. A header whose value cannot be sent is left out; where it
 // was to be set, the one that was there goes too, so that nobody takes the

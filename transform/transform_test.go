@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,39 @@ func run(t testing.TB, cfg *Headers, prepare func(x *exchange.Exchange, r *http.
 func TestNone(t *testing.T) {
 	if New(nil) != nil || New(&Headers{}) != nil || New(mustLoad(t, "headers: {request: {set: {}}}")) != nil {
 		t.Error("a filter of nothing")
+	}
+}
+
+// Servers that read "_" for "-" must not find the client's word where a rule
+// has spoken, nor in a trailer.
+func TestRequestTwins(t *testing.T) {
+	for _, test := range []struct {
+		rules string
+		want  string // what is left of the client's fields
+	}{
+		{"{set: {x-user: alice}, remove: [x-role]}", "X-User:alice X_other:1"},
+		{"{set: {x_user: alice}, remove: [X_ROLE]}", "X_other:1 X_user:alice"},
+		{"{add: {x-user: alice}}", "X-Role:root X-User:root,alice X_other:1 X_role:root X_user:root"},
+		{"{set: {x-user: \"${principal.id}\"}}", "X-Role:root X-User: X_other:1 X_role:root"},
+	} {
+		_, _, r := run(t, mustLoad(t, "headers: {request: "+test.rules+"}"), func(_ *exchange.Exchange, r *http.Request) {
+			r.Header = http.Header{"X_user": {"root"}, "X-User": {"root"}, "X_role": {"root"}, "X-Role": {"root"}, "X_other": {"1"}}
+			r.Trailer = http.Header{"X-User": nil, "X_role": nil, "X-Sum": nil}
+		}, nil)
+		var got []string
+		for name, values := range r.Header {
+			got = append(got, name+":"+strings.Join(values, ","))
+		}
+		slices.Sort(got)
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%s: %s, want %s", test.rules, s, test.want)
+		}
+		if _, user := r.Trailer["X-User"]; user != strings.Contains(test.rules, "add") {
+			t.Errorf("%s: trailers %v", test.rules, r.Trailer)
+		}
+		if _, sum := r.Trailer["X-Sum"]; !sum {
+			t.Errorf("%s: trailers %v", test.rules, r.Trailer)
+		}
 	}
 }
 
@@ -130,6 +164,52 @@ func TestUnfitValues(t *testing.T) {
 	}
 }
 
+// What is set or removed cannot come from the client under a name that servers
+// behind CGI and its like take for the same, nor in a trailer.
+func TestAlikeNames(t *testing.T) {
+	cfg := mustLoad(t, "headers: {request: {set: {x-who: '${principal.subject}', x_tier: gold}, remove: [x-admin], add: {x-more: b}}}")
+	_, _, r := run(t, cfg, func(x *exchange.Exchange, r *http.Request) {
+		r.Header = http.Header{"X_who": {"root"}, "x-WHO": {"root"}, "X-Tier": {"root"}, "X-Admin": {"1"}, "X_admin": {"1"}, "X-More": {"a"}, "X_more": {"a"}, "X-Whom": {"k"}}
+		r.Trailer = http.Header{"X-Who": nil, "X_admin": nil, "X-Tier": nil, "X-More": nil, "X-Kept": nil}
+	}, nil)
+	want := http.Header{"X-Who": {""}, "X_tier": {"gold"}, "X-More": {"a", "b"}, "X_more": {"a"}, "X-Whom": {"k"}}
+	if !reflect.DeepEqual(r.Header, want) || !reflect.DeepEqual(r.Trailer, http.Header{"X-More": nil, "X-Kept": nil}) {
+		t.Errorf("%v, trailer %v", r.Header, r.Trailer)
+	}
+}
+
+// What the environment brings is a value, not a template, and ${ can be written.
+func TestTextIsNoTemplate(t *testing.T) {
+	t.Setenv("GATEHOUSE_TEST_VALUE", "a${client.ip}b${")
+	cfg := mustLoad(t, `headers: {request: {set: {x-a: "${env:GATEHOUSE_TEST_VALUE}", x-b: "$${client.ip} costs $5${stage.tier}", x-c: "$$${x}"}}}`)
+	_, _, r := run(t, cfg, func(x *exchange.Exchange, r *http.Request) {
+		x.Client = netip.MustParseAddr("192.0.2.1")
+		x.Variables = map[string]string{"tier": "gold"}
+	}, nil)
+	if a, b, c := r.Header.Get("X-A"), r.Header.Get("X-B"), r.Header.Get("X-C"); a != "a${client.ip}b${" || b != "${client.ip} costs $5gold" || c != "$${x}" {
+		t.Errorf("%q, %q, %q", a, b, c)
+	}
+}
+
+// A credential that the file holds is not echoed with an error beside it.
+func TestCredentialsAreNotEchoed(t *testing.T) {
+	for _, text := range []string{
+		"headers: {request: {set: {authorization: Bearer tiger, X-Api-Key: lion, x-csrf-token: puma, cookie: lynx, x-a: plain, x-b: '${nonsense}'}}}",
+		"headers: {request: {sets: {x-a: plain, Authorization: Bearer tiger, X-Api-Key: lion}}}",
+		"headers: {request: {set: {x-a: plain, Cookie: lynx, x-b: ]}}}",
+	} {
+		_, err := load(text)
+		if err == nil || !strings.Contains(err.Error(), "plain") {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{"tiger", "lion", "puma", "lynx"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("it tells %s:\n%v", secret, err)
+			}
+		}
+	}
+}
+
 func TestResponse(t *testing.T) {
 	cfg := mustLoad(t, "headers: {response: {remove: [Server, x-powered-by], set: {x-frame-options: DENY, x-rid: '${request.id}'}, add: {vary: accept}}}")
 	target := func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +250,10 @@ func TestCheck(t *testing.T) {
 		{"{request: {add: {te: trailers}}}", "the header Te belongs"},
 		{"{response: {remove: [transfer-encoding]}}", "the header Transfer-Encoding belongs"},
 		{"{response: {set: {http2-settings: x}}}", "the header Http2-Settings belongs"},
+		{"{request: {set: {expect: 100-continue}}}", "the header Expect belongs"},
 		{"{request: {set: {host: a}}}", "a service says by its own host"},
+		{"{response: {set: {host: a}}}", ""},
+		{"{response: {set: {X-Amzn-RequestId: a}}}", "names the request in every answer"},
 		{"{request: {set: {'a b': c}}}", `"a b" is not a name`},
 		{"{request: {remove: ['']}}", `"" is no name of a header`},
 		{"{request: {set: {X-A: a, x-a: b}}}", "the header X-A is there twice"},
@@ -181,6 +264,8 @@ func TestCheck(t *testing.T) {
 		{`{request: {set: {x-a: "a\nb"}}}`, "holds a control byte"},
 		{"{request: {set: {x-a: ' a'}}}", "begins or ends with a space"},
 		{"{request: {set: {x-a: [a]}}}", "a header's value is one text"},
+		{"{request: {set: {x-a: }}}", "a header's value is one text"},
+		{"{request: {set: {x-a: '${env:ABSENT_}'}}}", "the environment variable ABSENT_ is not set"},
 		{"{request: {sets: {a: b}}}", "sets"},
 		{"{request: {remove: [a]}, response: {set: {x: '${path.id} ${stageVariables.tier} ${stage.tier}'}}}", ""},
 	} {
@@ -200,12 +285,12 @@ func TestCheck(t *testing.T) {
 func TestCheckScope(t *testing.T) {
 	cfg := mustLoad(t, "headers: {request: {set: {x-a: '${path.id} ${path.di}', x-b: '${stageVariables.teir}'}}, response: {add: {x-c: '${stageVariables.tier}'}}}")
 	var r config.Report
-	cfg.CheckScope(Scope{Params: []string{"id"}, Variables: map[string]string{"tier": "gold"}}, &r)
+	cfg.CheckScope(Scope{Route: "GET /{id}", Stage: "prod", Params: []string{"id"}, Variables: map[string]string{"tier": "gold"}}, &r)
 	var got []string
 	for _, p := range r.Problems() {
 		got = append(got, p.Message+"; "+p.Hint)
 	}
-	if want := []string{`unknown path parameter "di"; did you mean "id"?`, `unknown stage variable "teir"; did you mean "tier"?`}; !slices.Equal(got, want) {
+	if want := []string{`unknown path parameter of GET /{id} "di"; did you mean "id"?`, `unknown stage variable of prod "teir"; did you mean "tier"?`}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if at := r.Problems()[0].Pos.String(); at != "t.yaml:1:32" {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // await reads the head of the final answer into the client's.
@@ -24,6 +24,7 @@ func (c *call) await() (wire.Head, *failure) {
 		if !head.Informational() {
 			c.x.Upstream.Latency = time.Since(c.clock.sent)
 			c.x.Upstream.Status = head.Status
+			c.keep = c.keep && !c.early()
 			return head, nil
 		}
 		if head.Status == http.StatusSwitchingProtocols {
@@ -34,13 +35,26 @@ func (c *call) await() (wire.Head, *failure) {
 	return wire.Head{}, c.answerFailure(fmt.Errorf("%w: more than %d informational answers", wire.ErrBad, wire.MaxInformational))
 }
 
-// informational passes Early Hints on. Nobody asked for any other: it is
-// dropped, and the connection is not trusted any further.
+// early reports whether the answer comes before the request's last bytes are on
+// their way. Who answers so may take the rest of the body for another request.
+func (c *call) early() bool { return c.asking || c.upload != nil && !c.upload.last.Load() }
+
+// informational passes Early Hints on, and sends a body that was asked for.
+// Nobody waits for anything else: it is dropped, and the connection is not
+// trusted any further.
 func (c *call) informational(head wire.Head) {
-	if head.Status != http.StatusEarlyHints {
+	switch {
+	case head.Status == http.StatusEarlyHints:
+		c.hint(head)
+	case head.Status == http.StatusContinue && c.asking:
+		c.proceed()
+	default:
 		c.keep = false
-		return
 	}
+}
+
+// hint passes Early Hints on to a client that knows informational answers.
+func (c *call) hint(head wire.Head) {
 	if !c.r.ProtoAtLeast(1, 1) {
 		return
 	}

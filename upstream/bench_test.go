@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +71,10 @@ func benchRequest() *http.Request {
 	r.Header.Set("Accept-Encoding", "gzip")
 	r.Header.Set("Authorization", "Bearer 0123456789012345678901234567890123456789")
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	r.Header.Set("X-Forwarded-For", "192.0.2.1") // and its like, as edge sets them
+	r.Header.Set("X-Forwarded-Proto", "https")
+	r.Header.Set("X-Forwarded-Host", "api.shop.test")
+	r.Header.Set("X-Forwarded-Port", "443")
 	r.RemoteAddr = "192.0.2.1:1234"
 	return r
 }
@@ -164,5 +167,3 @@ func benchTheirs(b *testing.B, address string) {
 		}
 	})
 }
-
-var _ = io.EOF

@@ -56,6 +56,9 @@ func (c *call) Read(p []byte) (int, error) {
 // waited decides what to do after a read deadline: wait on, or why not.
 func (c *call) waited() error {
 	now := time.Now()
+	if c.asking && now.Sub(c.clock.sent) >= continueWait {
+		c.proceed()
+	}
 	if c.gone == nil {
 		c.clock.moved = now
 		conn := c.conn.Conn
@@ -104,6 +107,9 @@ func (c *call) patience(now time.Time) (time.Time, error) {
 		return c.clock.moved.Add(t.Idle.D()), errIdle
 	}
 	from := c.clock.sent
+	if c.asking {
+		return from.Add(continueWait), errAnswer // later, waited has asked for the body
+	}
 	if c.upload != nil {
 		from = now
 		if at := c.upload.finished.Load(); at != 0 {

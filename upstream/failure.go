@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"syscall"
 	"time"
 
 	"gatehouse/dial"
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // failure is why an attempt did not lead to an answer.
@@ -38,7 +39,7 @@ func (c *call) fail(f *failure) {
 		refusal = *f.refusal
 	}
 	refusal.Rule = c.Service.rule
-	if c.cut && c.r.ProtoMajor == 1 {
+	if c.cut {
 		refusal.Header = http.Header{"Connection": {"close"}} // the body's rest is not to be read as a request
 	}
 	if !exchange.Refuse(c.w, c.r, refusal) {
@@ -64,12 +65,33 @@ func (c *call) goneFailure() *failure {
 	return &failure{gone: true, reason: "client-gone", detail: errGone.Error()}
 }
 
+// bodyFailure is why the client's body could not be read. The HTTP/1 engine
+// takes every failure to read for the client's going away, but a client that is
+// late, or that has closed its sending half, can be told.
 func (c *call) bodyFailure(err error) *failure {
-	if c.x.Parent().Err() != nil {
+	f := exchange.BodyRefusal(c.Service.rule, err)
+	there := f.Status == http.StatusRequestTimeout || errors.Is(err, io.ErrUnexpectedEOF)
+	if !there && c.x.Parent().Err() != nil {
 		return c.goneFailure()
 	}
-	f := exchange.BodyRefusal(c.Service.rule, err)
 	return &failure{refusal: &f, reason: f.Reason, detail: err.Error()}
+}
+
+// clientFailure is what a call is given up for that ended on its client's side.
+// Where a body was being sent, the failure to read it says more than the engine's
+// word that the client has gone.
+func (c *call) clientFailure() *failure {
+	u := c.upload
+	if u == nil {
+		return c.goneFailure()
+	}
+	u.stopped.Store(true)
+	_ = u.conn.SetDeadline(time.Unix(1, 0))
+	<-u.done // reading fails, or has: for that the engine ends the request
+	if u.err == nil {
+		return c.goneFailure()
+	}
+	return c.bodyFailure(u.err)
 }
 
 // firstLookup waits for names that were never looked up, and for those alone.
@@ -110,6 +132,9 @@ func (c *call) connectFailure(err error) *failure {
 	case kind == dial.Forbidden:
 		f.reason = "rule"
 		return f
+	case kind == dial.Exhausted:
+		f.status, f.reason = http.StatusServiceUnavailable, "exhausted"
+		return f
 	case kind == dial.Timeout, errors.Is(err, context.DeadlineExceeded):
 		f.status, f.reason = http.StatusGatewayTimeout, "connect-timeout"
 	case errors.Is(err, target.ErrTLS):
@@ -144,11 +169,8 @@ func (c *call) sendFailure(sent int, err error) *failure {
 func (c *call) answerFailure(err error) *failure {
 	f := &failure{status: http.StatusBadGateway, reason: "reset", detail: target.Why(err).Error()}
 	switch {
-	case errors.Is(err, errGone):
-		return c.goneFailure()
-	case errors.Is(err, errUpload):
-		<-c.upload.done
-		return c.bodyFailure(c.upload.err)
+	case errors.Is(err, errGone), errors.Is(err, errUpload):
+		return c.clientFailure()
 	case errors.Is(err, errRoute):
 		f.status, f.reason = http.StatusGatewayTimeout, "deadline"
 	case errors.Is(err, errAnswer):
@@ -157,6 +179,8 @@ func (c *call) answerFailure(err error) *failure {
 		f.status, f.reason = http.StatusGatewayTimeout, "idle-timeout"
 	case errors.Is(err, wire.ErrBad):
 		f.reason = "bad-answer"
+	case isAlert(err):
+		f.reason = "tls"
 	case hungUp(err) && !c.in.Received():
 		f.detail = "the connection was closed without an answer"
 		f.stale = c.x.Upstream.Reused && idempotent(c.r.Method)
@@ -164,6 +188,13 @@ func (c *call) answerFailure(err error) *failure {
 		f.detail = "the connection was closed within the answer's head"
 	}
 	return f
+}
+
+// isAlert reports whether err is one of TLS after the handshake: from TLS 1.3 on
+// a service refuses a client's certificate only then.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
 // hungUp reports whether err says that the other side closed the connection.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // Route is how one route uses a service.
@@ -42,15 +42,18 @@ type call struct {
 	r   *http.Request
 	key uint64
 
-	body   []byte // a small body, whole
-	stream bool   // the body is not small: it is sent while the answer is awaited
-	tried  []int  // targets that were tried
+	body    []byte   // a small body, whole
+	stream  bool     // the body is not small: it is sent while the answer is awaited
+	expects bool     // the client sends its body only when asked to: so does the service get it
+	trailer []string // the fields that follow a body of unknown length
+	tried   []int    // targets that were tried
 
 	set      *set
 	picked   int // of set
 	endpoint *target.Endpoint
 	conn     *target.Conn
 	keep     bool // the connection may be used again
+	asking   bool // the service has not said yet whether it wants the body
 	upload   *upload
 	cut      bool   // an upload was stopped: the client's connection cannot be read any more
 	out      []byte // the request's head, and a small body
@@ -126,13 +129,16 @@ func (c *call) gather() *failure {
 	}
 	switch n := body.Declared(); {
 	case n == 0:
-	case n < 0 || n > smallBody:
+	case n < 0:
+		c.stream, c.trailer = true, c.announced()
+	case n > smallBody:
 		c.stream = true
 	default:
 		if err := c.readSmall(int(n)); err != nil {
 			return c.bodyFailure(err)
 		}
 	}
+	c.expects = c.stream && !body.Begun() && expectsContinue(c.r)
 	return nil
 }
 
@@ -224,6 +230,7 @@ func (c *call) drop(reusable bool) {
 		return
 	}
 	reusable = reusable && c.keep
+	c.asking = false
 	if c.upload != nil {
 		complete, cut := c.upload.end(c.w)
 		reusable = reusable && complete

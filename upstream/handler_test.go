@@ -14,7 +14,7 @@ import (
 func TestProxy(t *testing.T) {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		w.Header().Set("X-Seen", fmt.Sprintf("%s %s host=%s proto=%s xfh=%s len=%d", r.Method, r.RequestURI, r.Host, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-Host"), r.ContentLength))
+		w.Header().Set("X-Seen", fmt.Sprintf("%s %s host=%s len=%d", r.Method, r.RequestURI, r.Host, r.ContentLength))
 		fmt.Fprintf(w, "got %d bytes", len(b))
 	}))
 	defer origin.Close()
@@ -38,7 +38,7 @@ func TestProxy(t *testing.T) {
 			if chunked {
 				length = -1
 			}
-			want := fmt.Sprintf("POST /a%%20b/c?q=1%%202 host=%s proto=http xfh=%s len=%d", address, strings.TrimPrefix(f.URL, "http://"), length)
+			want := fmt.Sprintf("POST /a%%20b/c?q=1%%202 host=%s len=%d", address, length)
 			if got := resp.Header.Get("X-Seen"); got != want {
 				t.Errorf("%d %v: seen %q, want %q", size, chunked, got, want)
 			}

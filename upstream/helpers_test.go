@@ -35,7 +35,6 @@ type front struct {
 	*httptest.Server
 	outcomes chan outcome
 	timeout  time.Duration
-	trusted  bool
 	tls      bool // and HTTP/2
 	peek     int  // bytes of the body that a filter reads before
 }
@@ -60,7 +59,7 @@ func newFront(t testing.TB, h http.Handler, options ...func(*front)) *front {
 
 func (f *front) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	peer := netip.MustParseAddrPort(r.RemoteAddr)
-	conn := &exchange.Conn{Peer: peer, Source: peer, TLS: r.TLS != nil, Trusted: f.trusted}
+	conn := &exchange.Conn{Peer: peer, Source: peer, TLS: r.TLS != nil}
 	x, r := exchange.Begin(w, r, conn, nil)
 	if err := x.Path.Parse(r.RequestURI); err != nil {
 		panic(err)

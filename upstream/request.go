@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"gatehouse/upstream/wire"
+	"gatehouse/http1/wire"
 )
 
 // unguarded is how much is written without a deadline: an idle connection's
@@ -35,10 +35,24 @@ func (c *call) send() *failure {
 	if n, err := c.conn.Write(c.out); err != nil {
 		return c.sendFailure(n, err)
 	}
-	if c.stream {
+	switch {
+	case c.expects:
+		c.asking = true
+	case c.stream:
 		c.upload = c.startUpload()
 	}
 	return nil
+}
+
+// continueWait is how long a service may take to say whether it wants a body.
+// One that does not know the question gets it after that (RFC 9110 section
+// 10.1.1).
+const continueWait = time.Second
+
+// proceed sends the body that the service was asked about.
+func (c *call) proceed() {
+	c.asking = false
+	c.upload = c.startUpload()
 }
 
 // readSmall reads a body of n bytes whole.
@@ -75,78 +89,40 @@ func (c *call) appendHead(b []byte) []byte {
 	}
 	b = append(b, "\r\n"...)
 	for name, values := range c.r.Header {
-		if !c.passes(name) {
+		if !passes(name) {
 			continue
 		}
 		for _, v := range values {
 			b = wire.AppendField(b, name, v)
 		}
 	}
-	b = c.appendForwarded(b)
 	b = c.appendFraming(b)
 	return append(b, "\r\n"...)
 }
 
 // passes reports whether a field of the request goes to the service. What
-// Connection names was removed when the request came in: by now a filter may
-// have set a field of that name.
-func (c *call) passes(name string) bool {
+// Connection names was removed when the request came in, and what tells of the
+// client was put there: by now a filter may have set fields of these names.
+func passes(name string) bool {
 	switch name {
-	case "Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host":
+	case "Host", "Content-Length", "Expect":
 		return false
-	case "Forwarded":
-		return c.x.Conn.Trusted
 	}
 	return !wire.HopByHop(name)
 }
 
-// appendForwarded says on whose behalf the request is sent. Only a trusted
-// peer's own fields are believed; its list of addresses is continued.
-func (c *call) appendForwarded(b []byte) []byte {
-	b = append(b, "X-Forwarded-For: "...)
-	if before := c.fromTrusted("X-Forwarded-For"); len(before) > 0 {
-		for _, v := range before {
-			b = wire.AppendValue(b, v)
-			b = append(b, ", "...)
-		}
-		b = c.x.Conn.Source.Addr().AppendTo(b)
-	} else {
-		b = c.x.Client.AppendTo(b)
-	}
-	b = append(b, "\r\nX-Forwarded-Proto: "...)
-	switch before := c.fromTrusted("X-Forwarded-Proto"); {
-	case len(before) > 0:
-		b = wire.AppendValue(b, before[0])
-	case c.x.Conn.TLS:
-		b = append(b, "https"...)
-	default:
-		b = append(b, "http"...)
-	}
-	b = append(b, "\r\nX-Forwarded-Host: "...)
-	if before := c.fromTrusted("X-Forwarded-Host"); len(before) > 0 {
-		b = wire.AppendValue(b, before[0])
-	} else {
-		b = wire.AppendValue(b, c.r.Host)
-	}
-	return append(b, "\r\n"...)
-}
-
-func (c *call) fromTrusted(name string) []string {
-	if !c.x.Conn.Trusted {
-		return nil
-	}
-	return c.r.Header[name]
-}
-
-// appendFraming says how long the body is, and which trailers are understood
-// and follow.
+// appendFraming says how long the body is, whether it is wanted, and which
+// trailers are understood and follow.
 func (c *call) appendFraming(b []byte) []byte {
 	if acceptsTrailers(c.r.Header["Te"]) {
 		b = append(b, "Te: trailers\r\nConnection: Te\r\n"...)
 	}
+	if c.expects {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
 	switch n := c.x.Body.Declared(); {
 	case n < 0:
-		for i, name := range c.trailers() {
+		for i, name := range c.trailer {
 			if i == 0 {
 				b = append(b, "Trailer: "...)
 			} else {
@@ -154,7 +130,7 @@ func (c *call) appendFraming(b []byte) []byte {
 			}
 			b = append(b, name...)
 		}
-		if len(c.trailers()) > 0 {
+		if len(c.trailer) > 0 {
 			b = append(b, "\r\n"...)
 		}
 		return append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -166,12 +142,14 @@ func (c *call) appendFraming(b []byte) []byte {
 	return b
 }
 
-// trailers returns the names of the trailer fields that the client announced,
-// that no filter took away, and that may pass.
-func (c *call) trailers() []string {
+// announced returns the names of the trailer fields that the client announced,
+// that no filter took away, and that may pass. A field that the head holds is
+// not among them: a server that joins the two would read the client's word
+// beside what a filter has set.
+func (c *call) announced() []string {
 	var names []string
 	for name := range c.r.Trailer {
-		if wire.TrailerAllowed(name) {
+		if _, said := c.r.Header[name]; !said && wire.TrailerAllowed(name) {
 			names = append(names, name)
 		}
 	}
@@ -187,6 +165,12 @@ func acceptsTrailers(te []string) bool {
 		}
 	}
 	return false
+}
+
+// expectsContinue reports whether the client waits to be asked for its body.
+func expectsContinue(r *http.Request) bool {
+	e := r.Header["Expect"]
+	return len(e) == 1 && strings.EqualFold(e[0], "100-continue") && r.ProtoAtLeast(1, 1)
 }
 
 // expectsBody reports whether a request by method says that it has no body.

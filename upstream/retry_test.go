@@ -7,7 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"gatehouse/dial"
+	"gatehouse/exchange"
 )
 
 // Which failures lead to another attempt, and which must not.
@@ -63,7 +67,9 @@ func TestRetries(t *testing.T) {
 				}
 			})
 			cfg := service(first, second.address())
-			cfg.Timeouts.Answer = ms(100)
+			if c.first == "stall" {
+				cfg.Timeouts.Answer = ms(100)
+			}
 			s := bind(t, cfg)
 			for s.set.Load().picker.Pick(0, nil) != 1 { // so that it is the first one's turn
 			}
@@ -199,5 +205,27 @@ func TestIdempotent(t *testing.T) {
 		if idempotent(m) {
 			t.Error(m)
 		}
+	}
+}
+
+// A gateway that has run out of descriptors does not take its targets out for it.
+func TestExhaustedIsNobodysFault(t *testing.T) {
+	b := newBackend(t, always(okAnswer))
+	k := newTestKeeper(t)
+	c := service(b.address())
+	c.Health = &Health{Interval: ms(3_600_000)}
+	s := bindIn(t, k, c)
+	f := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		set := s.current()
+		call := &call{handler: &handler{Route{Service: s}}, x: exchange.From(r), w: w, r: r, set: set, endpoint: set.endpoints[0]}
+		call.endpoint.Load.Add(1)
+		call.fail(call.connectFailure(&dial.Error{Kind: dial.Exhausted, Err: syscall.EMFILE}))
+	}))
+	resp, _, err := get(t, f.URL+"/")
+	if o := f.last(t); err != nil || resp.StatusCode != 503 || o.Reason != "exhausted" || !strings.Contains(o.Detail, "too many open files") {
+		t.Errorf("%v, %v, %+v", resp, err, o)
+	}
+	if got := stats(k)[b.address()]; !got.Healthy || got.ConnectFailures != 0 {
+		t.Errorf("%+v", got)
 	}
 }

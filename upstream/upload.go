@@ -8,19 +8,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
-	"gatehouse/upstream/wire"
 )
 
 // upload sends a body that is not small, while its call awaits the answer: the
 // answer may come first, and then the rest of the body is not wanted. It is
 // the one goroutine that a request may have.
 type upload struct {
-	call     *call // only what does not change while the upload runs
-	conn     *target.Conn
-	left     int64 // of a body of known length; -1 for chunks
-	trailers []string
-	idle     time.Duration
+	call *call // only what does not change while the upload runs
+	conn *target.Conn
+	left int64 // of a body of known length; -1 for chunks
+	idle time.Duration
 
 	last     atomic.Bool  // only the last bytes are still to be written
 	finished atomic.Int64 // when it ended, in nanoseconds; 0 before
@@ -50,9 +49,6 @@ func (c *call) startUpload() *upload {
 	u := &upload{
 		call: c, conn: c.conn, left: c.x.Body.Declared(),
 		idle: c.Service.config.Timeouts.Idle.D(), done: make(chan struct{}),
-	}
-	if u.left < 0 {
-		u.trailers = c.trailers()
 	}
 	go u.run()
 	return u
@@ -122,7 +118,7 @@ func chunk(buf []byte, n int) []byte {
 // end0 appends the last chunk and the trailer section.
 func (u *upload) end0(b []byte) []byte {
 	b = append(b, "0\r\n"...)
-	for _, name := range u.trailers {
+	for _, name := range u.call.trailer {
 		for _, v := range u.call.r.Trailer[name] {
 			b = wire.AppendField(b, name, v)
 		}
@@ -146,6 +142,10 @@ func (u *upload) write(p []byte) bool {
 // to be written once the answer is complete.
 const lastWords = time.Second
 
+// breakAgain is how long after a deadline was broken it is broken once more:
+// whoever reads or writes may have set another one in the same moment.
+const breakAgain = 50 * time.Millisecond
+
 // end waits until the upload has ended. Where it is not about to, it is made
 // to, which breaks the client's side of the connection: end then reports cut.
 func (u *upload) end(w http.ResponseWriter) (complete, cut bool) {
@@ -154,14 +154,19 @@ func (u *upload) end(w http.ResponseWriter) (complete, cut bool) {
 		return u.complete, false
 	default:
 	}
-	if u.last.Load() {
-		_ = u.conn.SetWriteDeadline(time.Now().Add(lastWords))
-	} else {
-		cut = true
-		u.stopped.Store(true)
-		_ = u.conn.SetDeadline(time.Unix(1, 0))
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	cut = !u.last.Load()
+	u.stopped.Store(cut)
+	for until := time.Now().Add(lastWords); ; {
+		if cut {
+			_ = u.conn.SetDeadline(time.Unix(1, 0))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		} else {
+			_ = u.conn.SetWriteDeadline(until)
+		}
+		select {
+		case <-u.done:
+			return u.complete, cut
+		case <-time.After(breakAgain):
+		}
 	}
-	<-u.done
-	return u.complete, cut
 }

@@ -12,7 +12,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"gatehouse/upstream/target"
 )
 
 // Large bodies arrive whole, in both directions, however they are framed.
@@ -111,6 +114,37 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// What a client still sends of a body that nobody wants any more is never read
+// as a request: whoever shares the client's connection would get its answer.
+func TestEarlyAnswerEndsConnection(t *testing.T) {
+	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+			_, _ = r.Peek(1 << 20) // the connection stays until the gateway closes it
+		}
+	})
+	f := newFront(t, New(Route{Service: bind(t, service(b.address()))}))
+	for _, framing := range []string{"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"} {
+		conn, err := net.Dial("tcp", f.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+framing+strings.Repeat("x", 20_000))
+		in := bufio.NewReader(conn)
+		if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 401 {
+			t.Fatal(resp, err)
+		}
+		f.last(t)
+		_, _ = io.WriteString(conn, "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+		rest, _ := io.ReadAll(in)
+		if strings.Contains(string(rest), "HTTP/1.1") || len(f.outcomes) > 0 {
+			t.Errorf("%q", rest)
+		}
+	}
+}
+
 // An answer may flow while the request still does.
 func TestFullDuplex(t *testing.T) {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -159,8 +193,51 @@ func TestFullDuplex(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	if n := openTo(s.set.Load().endpoints[0]); n != 1 {
-		t.Errorf("%d connections are open, want the one used again", n)
+	// A service that answers before it has the request may take the rest of the
+	// body for another one.
+	eventually(t, "a connection of an early answer is kept", func() bool { return openTo(s.set.Load().endpoints[0]) == 0 })
+}
+
+// A service that answers early and does not read the rest of the body as one
+// gets no further request on that connection: what follows there would be
+// what the client wrote into its body.
+func TestEarlyAnswerThenRest(t *testing.T) {
+	answered := make(chan struct{})
+	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if req.Method == "GET" {
+				_, _ = io.WriteString(conn, okAnswer)
+				continue
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")
+			_, _ = io.Copy(io.Discard, req.Body)
+			_, _ = io.WriteString(conn, "0\r\n\r\n")
+		}
+	})
+	s := bind(t, service(b.address()))
+	f := newFront(t, New(Route{Service: s}))
+	pr, pw := io.Pipe()
+	go func() {
+		<-answered
+		_, _ = io.WriteString(pw, strings.Repeat("x", 100<<10))
+		pw.Close()
+	}()
+	resp, err := http.Post(f.URL+"/", "", pr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(answered)
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "early" {
+		t.Errorf("%q, %v", body, err)
+	}
+	resp.Body.Close()
+	f.last(t)
+	if resp, _, err := get(t, f.URL+"/"); err != nil || resp.StatusCode != 200 || f.last(t).Upstream.Reused {
+		t.Errorf("%v, %v: on the connection of an early answer", resp, err)
 	}
 }
 
@@ -172,11 +249,11 @@ func TestSlowUpload(t *testing.T) {
 		}
 	})
 	c := service(b.address())
-	c.Timeouts.Answer = ms(100)
+	c.Timeouts.Answer = ms(300)
 	f := newFront(t, New(Route{Service: bind(t, c)}))
 	pr, pw := io.Pipe()
 	go func() {
-		for range 20 {
+		for range 30 {
 			_, _ = pw.Write([]byte("some"))
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -274,35 +351,46 @@ func TestBodyOverLimit(t *testing.T) {
 	}
 }
 
-// Expect: 100-continue: the client sends its body only when asked to, and the
-// service never hears of it.
-func TestExpect(t *testing.T) {
-	b := newBackend(t, func(_ int, conn net.Conn, r *bufio.Reader) {
-		for {
-			req := request(r)
-			if req == nil {
-				return
-			}
-			if e := req.Header.Get("Expect"); e != "" {
-				t.Errorf("Expect: %s", e)
-			}
-			body, _ := io.ReadAll(req.Body)
-			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Got: %d\r\n\r\n", len(body))
-		}
-	})
-	f := newFront(t, New(Route{Service: bind(t, service(b.address()))}))
-	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: 5 * time.Second}}
-	for _, size := range []int{10, 100 << 10} {
-		req, _ := http.NewRequest("POST", f.URL+"/", strings.NewReader(strings.Repeat("x", size)))
-		req.Header.Set("Expect", "100-continue")
-		began := time.Now()
-		resp, err := client.Do(req)
-		if err != nil || resp.Header.Get("X-Got") != fmt.Sprint(size) {
-			t.Fatal(resp, err)
-		}
-		resp.Body.Close()
-		if time.Since(began) > time.Second {
-			t.Error("100 Continue came late, or never")
-		}
+// deadlines is either side of an upload whose other user sets a deadline anew
+// in the moment in which end breaks it: only the second time counts.
+type deadlines struct {
+	net.Conn
+	set  int
+	done chan struct{}
+}
+
+func (d *deadlines) count() error {
+	if d.set++; d.set == 2 {
+		close(d.done)
+	}
+	return nil
+}
+
+func (d *deadlines) SetDeadline(time.Time) error      { return nil }
+func (d *deadlines) SetReadDeadline(time.Time) error  { return d.count() }
+func (d *deadlines) SetWriteDeadline(time.Time) error { return d.count() }
+
+// Whoever reads or writes for an upload sets deadlines too: one that overwrites
+// the end's must not keep the request.
+func TestUploadEnds(t *testing.T) {
+	for name, last := range map[string]bool{"in the middle": false, "at its last bytes": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &deadlines{done: make(chan struct{})}
+				u := &upload{conn: &target.Conn{Conn: d}, done: d.done}
+				u.last.Store(last)
+				began := time.Now()
+				w := struct {
+					http.ResponseWriter
+					*deadlines
+				}{httptest.NewRecorder(), d}
+				if _, cut := u.end(w); cut == last {
+					t.Errorf("cut: %v", cut)
+				}
+				if took := time.Since(began); took > lastWords {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
 	}
 }

@@ -41,12 +41,15 @@ func (t *Target) parse(text string) error {
 	return nil
 }
 
+// weightedTarget is the form of a target that says its weight.
+type weightedTarget struct {
+	Address string `yaml:"address,required" doc:"HOST:PORT or dns:NAME:PORT"`
+	Weight  int    `yaml:"weight" default:"1" range:"1..1000" doc:"share of the requests among the service's targets"`
+}
+
 // UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, or the form with a weight.
 func (t *Target) UnmarshalConfig(n *config.Node) {
-	long := struct {
-		Address string `yaml:"address,required"`
-		Weight  int    `yaml:"weight" default:"1" range:"1..1000"`
-	}{Weight: 1}
+	long := weightedTarget{Weight: 1}
 	if text, ok := n.Text(); ok {
 		long.Address = text
 	} else if !n.Decode(&long) {
@@ -60,14 +63,10 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 
 // ConfigSchema implements config.Schemer.
 func (Target) ConfigSchema() *config.Schema {
-	one, most := 1.0, 1000.0
-	address := &config.Schema{Type: "string", Pattern: "^(dns:)?.+:[0-9]+$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080"}}
-	return &config.Schema{AnyOf: []*config.Schema{address, {
-		Type:                 "object",
-		Properties:           map[string]*config.Schema{"address": address, "weight": {Type: "integer", Minimum: &one, Maximum: &most, Default: 1}},
-		Required:             []string{"address"},
-		AdditionalProperties: false,
-	}}}
+	return &config.Schema{AnyOf: []*config.Schema{
+		{Type: "string", Pattern: "^(dns:)?.+:[0-9]+$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080"}},
+		config.SchemaOf(weightedTarget{}),
+	}}
 }
 
 // Balance is how a service's targets are picked.
@@ -105,14 +104,15 @@ func (b *Balance) parse(text string) error {
 func (b *Balance) parseKey(text string) error {
 	b.Method = balance.Hash
 	kind, name, named := strings.Cut(text, ":")
+	usable := name != "" && !strings.ContainsAny(name, " \t\r\n\"(),/:;<=>?@[\\]{}")
 	switch {
 	case kind == "client" && !named:
 		b.Key = byClient
 	case kind == "path" && !named:
 		b.Key = byPath
-	case kind == "header" && name != "":
+	case kind == "header" && usable && !strings.EqualFold(name, "host"): // Host is no field of a request's
 		b.Key, b.Name = byHeader, http.CanonicalHeaderKey(name)
-	case kind == "cookie" && name != "":
+	case kind == "cookie" && usable:
 		b.Key, b.Name = byCookie, name
 	default:
 		return fmt.Errorf("%q is nothing to hash: write client, path, header:NAME or cookie:NAME", text)
@@ -218,14 +218,6 @@ func (c *ClientCertificate) UnmarshalConfig(n *config.Node) {
 
 // ConfigSchema implements config.Schemer.
 func (ClientCertificate) ConfigSchema() *config.Schema {
-	file := &config.Schema{Type: "string"}
-	return &config.Schema{AnyOf: []*config.Schema{
-		{Type: "string", Enum: []any{"internal"}},
-		{
-			Type:                 "object",
-			Properties:           map[string]*config.Schema{"cert": file, "key": file},
-			Required:             []string{"cert", "key"},
-			AdditionalProperties: false,
-		},
-	}}
+	type plain ClientCertificate
+	return &config.Schema{AnyOf: []*config.Schema{{Type: "string", Enum: []any{"internal"}}, config.SchemaOf(plain{})}}
 }

@@ -60,19 +60,25 @@ func (e *verified) alive(now int64) bool {
 }
 
 // get returns whom the verifier found the token of p to name; nil where it has to
-// be verified.
-func (c *cache) get(p *fingerprint, v *Verifier, now int64) *exchange.Principal {
+// be verified. Foreign says that it need not be: another verifier found it to be
+// of another issuer.
+func (c *cache) get(p *fingerprint, v *Verifier, now int64) (who *exchange.Principal, foreign bool) {
 	first, tag := c.place(p)
 	for i := first; i < first+ways; i++ {
 		if c.tags[i].Load() != tag {
 			continue
 		}
 		// A writer may be between entry and tag: the whole fingerprint decides.
-		if e := c.entries[i].Load(); e != nil && e.print == *p && e.verifier == v && e.alive(now) {
-			return e.principal
+		e := c.entries[i].Load()
+		if e == nil || e.print != *p || !e.alive(now) {
+			continue
 		}
+		if e.verifier == v {
+			return e.principal, false
+		}
+		foreign = foreign || e.principal.Issuer != v.rules.issuer
 	}
-	return nil
+	return nil, foreign
 }
 
 // put remembers a token, in the place of one that is no longer good, or of any.

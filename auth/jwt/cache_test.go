@@ -28,6 +28,20 @@ func TestRememberedTokenExpires(t *testing.T) {
 	})
 }
 
+// Times beyond what nanoseconds in 64 bits can tell, and no end at all.
+func TestTokensWithoutAnEndInSightAreRemembered(t *testing.T) {
+	c := testConfig(testKeys()["p256"])
+	c.Expiry = "optional"
+	v := newTestVerifier(t, c)
+	for name, exp := range map[string]any{"none": nil, "2286": 9999999999, "9999": int64(maxDate), "2263": 9246182400} {
+		tok := sign(testKeys()["p256"], good(claims{"exp": exp}), nil)
+		p := expect(t, v, tok, "good").Principal
+		if expect(t, v, tok, "good").Principal != p {
+			t.Errorf("exp %s: the token was verified again", name)
+		}
+	}
+}
+
 // Tokens that are nearly the same, and the same ones for two verifiers.
 func TestRememberedTokensAreWhole(t *testing.T) {
 	k := testKeys()["p256"]
@@ -117,12 +131,14 @@ func TestCacheReplacesTheDead(t *testing.T) {
 	}
 	for _, n := range []int{0, 1, 3, 5, 7, 100, 101, 102} {
 		e := testEntry(v, k, n, 1)
-		if c.get(&e.print, v, 10) == nil {
+		if p, _ := c.get(&e.print, v, 10); p == nil {
 			t.Errorf("token %d was forgotten", n)
 		}
 	}
 	e := testEntry(v, k, 100, 1)
-	if c.get(&e.print, retired, 10) != nil || c.get(&e.print, v, 1<<62) != nil {
+	other, _ := c.get(&e.print, retired, 10)
+	late, _ := c.get(&e.print, v, 1<<62)
+	if other != nil || late != nil {
 		t.Error("a token is good for another verifier, or after its end")
 	}
 }
@@ -139,7 +155,7 @@ func TestCacheConcurrently(t *testing.T) {
 				e := testEntry(v, k, n, 1)
 				if rand.IntN(4) == 0 {
 					c.put(e, 0)
-				} else if p := c.get(&e.print, v, 0); p != nil && p.Subject != fmt.Sprint(n) {
+				} else if p, _ := c.get(&e.print, v, 0); p != nil && p.Subject != fmt.Sprint(n) {
 					t.Errorf("token %d is %s", n, p.Subject)
 					return
 				}
@@ -166,6 +182,59 @@ func TestVerifyConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Two issuers in one place: a token goes to its own, and costs both nothing once
+// it is known.
+func TestTokenOfAnotherIssuer(t *testing.T) {
+	k := testKeys()["p256"]
+	keeper := testKeeper(t, nil)
+	l := keeper.Begin()
+	shop, _ := l.Verifier(testConfig(k))
+	c := testConfig(testKeys()["ed"])
+	c.Issuer = "https://partners.test"
+	partners, _ := l.Verifier(c)
+	l.Commit()
+	for _, tok := range []string{
+		sign(testKeys()["ed"], good(claims{"iss": "https://partners.test"}), nil),
+		sign(k, good(claims{"iss": "https://partners.test"}), nil),        // signed by the wrong one of the two
+		sign(another("p256"), good(claims{"iss": "https://x.test"}), nil), // of neither
+		sign(k, good(claims{"iss": nil}), nil),
+		sign(k, good(claims{"iss": []string{testIssuer}}), nil),
+		raw(k, `{"alg":"HS256","kid":"other"}`, `{"iss":""}`),
+	} {
+		if got := expect(t, shop, tok, "wrong-issuer"); !got.Foreign || got.Status != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	tok := sign(testKeys()["ed"], good(claims{"iss": "https://partners.test"}), nil)
+	expect(t, partners, tok, "good")
+	expect(t, partners, sign(k, good(claims{"iss": "https://partners.test"}), nil), "unknown-key")
+	now := time.Now()
+	if n := testing.AllocsPerRun(200, func() {
+		if !shop.verify(tok, now).Foreign || partners.verify(tok, now).Principal == nil {
+			t.Error("the token is not its issuer's")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if got := expect(t, shop, sign(k, good(claims{"aud": "x"}), nil), "wrong-audience"); got.Foreign {
+		t.Error("a bad token of the issuer is somebody else's")
+	}
+}
+
+// What another issuer's token costs: no wait and no fetch.
+func TestTokenOfAnotherIssuerIsNotAskedFor(t *testing.T) {
+	withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {
+		i.set(func(i *issuer) { i.delay = time.Hour })
+		begin := time.Now()
+		for range 3 {
+			expect(t, v, sign(testKeys()["ed"], good(claims{"iss": "https://partners.test"}), nil), "wrong-issuer")
+		}
+		if time.Since(begin) != 0 || i.count() > 1 {
+			t.Errorf("waited %v, %d fetches", time.Since(begin), i.count())
+		}
+	})
 }
 
 func TestFingerprints(t *testing.T) {

@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,18 +22,16 @@ type rules struct {
 
 const maxSubject = 1024 // bytes
 
-// endless is the expiry of a token that has none.
-var endless = time.Unix(1<<40, 0)
+// endless is the expiry of a token that has none, and of one that ends later: the
+// last time that nanoseconds in 64 bits can tell, in the year 2262.
+var endless = time.Unix(0, math.MaxInt64)
 
-// judge checks a verified token's claims at now, and returns who calls and
-// until when that holds.
+// judge checks the claims of a verified token of the issuer at now, and returns
+// who calls and until when that holds.
 func (r *rules) judge(claims map[string]any, now time.Time) (*exchange.Principal, time.Time, scheme.Verdict) {
 	expires, bad := r.times(claims, now)
 	if bad.Found {
 		return nil, expires, bad
-	}
-	if issuer, _ := claims["iss"].(string); issuer != r.issuer {
-		return nil, expires, scheme.Bad("wrong-issuer", "the token is from another issuer (iss)")
 	}
 	if !r.isFor(claims["aud"]) {
 		return nil, expires, scheme.Bad("wrong-audience", "the token is for another audience (aud)")
@@ -57,7 +56,7 @@ func (r *rules) times(claims map[string]any, now time.Time) (time.Time, scheme.V
 		return end, scheme.Bad("malformed", "the token's expiry (exp) is not a date")
 	case !present && !r.withoutExpiry:
 		return end, scheme.Bad("no-expiry", "the token says no expiry (exp)")
-	case present:
+	case present && exp.Add(r.leeway).Before(endless):
 		end = exp.Add(r.leeway)
 	}
 	if !now.Before(end) {
@@ -112,6 +111,9 @@ func (r *rules) isFor(aud any) bool {
 	return false
 }
 
+// isSpace knows the one character that parts scopes (RFC 6749 section 3.3).
+func isSpace(r rune) bool { return r == ' ' }
+
 // scopes returns what scope (RFC 8693 section 4.2) and scp grant: texts
 // separated by spaces, or lists of texts.
 func scopes(claims map[string]any) []string {
@@ -119,7 +121,7 @@ func scopes(claims map[string]any) []string {
 	for _, name := range []string{"scope", "scp"} {
 		switch v := claims[name].(type) {
 		case string:
-			out = append(out, strings.Fields(v)...)
+			out = append(out, strings.FieldsFunc(v, isSpace)...)
 		case []any:
 			for _, s := range v {
 				if s, ok := s.(string); ok && s != "" {

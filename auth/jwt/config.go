@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"crypto/x509"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ type Config struct {
 	Issuer     string          `yaml:"issuer,required" doc:"who makes the tokens: their iss, exactly"`
 	Audience   []string        `yaml:"audience,required" single:"true" doc:"for whom tokens are: their aud names at least one of these, exactly"`
 	JWKS       Source          `yaml:"jwks" doc:"the issuer's public keys: a file, an https URL, or development for the key that gatehouse token signs with"`
+	CA         config.File     `yaml:"ca" doc:"certificates of the authorities that the server of jwks is known by, PEM; default: the system's"`
 	Secret     config.Secret   `yaml:"secret" doc:"the secret that tokens are signed with, in place of jwks; at least 32 bytes"`
 	Algorithms []string        `yaml:"algorithms" single:"true" enum:"RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA|Ed25519|HS256|HS384|HS512" doc:"signatures allowed; default: all that verify with a public key, or HS256 with a secret"`
 	Leeway     config.Duration `yaml:"leeway" default:"30s" range:"0s..5m" doc:"how far the issuer's clock and ours may differ"`
@@ -34,6 +36,7 @@ func (c *Config) Check(r *config.Report) {
 	if len(c.From) == 0 {
 		r.Errorf(c.Of("from"), "say at least one place where the token is looked for, such as header.Authorization")
 	}
+	c.checkCA(r)
 	switch {
 	case c.JWKS.IsSet() && c.Secret.IsSet():
 		r.Errorf(c.Of("secret"), "jwks and secret exclude each other")
@@ -44,6 +47,26 @@ func (c *Config) Check(r *config.Report) {
 	default:
 		r.Errorf(c.Pos, "the keys are missing: write jwks: FILE, jwks: https://..., jwks: development, or secret: ${file:...}")
 	}
+}
+
+func (c *Config) checkCA(r *config.Report) {
+	switch {
+	case !c.CA.IsSet():
+	case !strings.HasPrefix(strings.ToLower(c.JWKS.URL), "https:"):
+		r.Errorf(c.Of("ca"), "ca is for keys that come over https: write jwks: https://..., or remove ca")
+	case c.roots() == nil:
+		r.Errorf(c.Of("ca"), "%s has no certificate in PEM", c.CA.Path)
+	}
+}
+
+// roots returns whom the server of the keys is trusted by; nil for the system's
+// authorities.
+func (c *Config) roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(c.CA.Content) {
+		return nil
+	}
+	return pool
 }
 
 func (c *Config) checkSecret(r *config.Report) {
@@ -76,18 +99,25 @@ func (c *Config) checkKeys(r *config.Report) {
 	for _, reason := range set.skipped {
 		r.Errorf(c.Of("jwks"), "%s: %s", c.JWKS.File.Path, reason)
 	}
-	for i, k := range set.keys {
-		if !slices.ContainsFunc(c.algorithms(), k.fits) {
-			r.Errorf(c.Of("jwks"), "%s: key %d fits none of the algorithms that are allowed%s", c.JWKS.File.Path, i+1, secretHint(k))
+	used := 0
+	for _, k := range set.keys {
+		switch {
+		case slices.ContainsFunc(c.algorithms(), k.fits):
+			used++
+		case k.family == familySecret:
+			r.Errorf(c.Of("jwks"), "%s: a secret key wants algorithms: [HS256]", c.JWKS.File.Path)
+			return
 		}
+	}
+	if used == 0 {
+		r.Errorf(c.Of("jwks"), "%s: no key fits the algorithms that are allowed", c.JWKS.File.Path)
 	}
 }
 
-func secretHint(k *key) string {
-	if k.family == familySecret {
-		return ": a secret key wants algorithms: [HS256]"
-	}
-	return ""
+// Hides reports whether c decides about every token that o would be asked for,
+// where c is asked first.
+func (c *Config) Hides(o *Config) bool {
+	return c.Issuer == o.Issuer && !slices.ContainsFunc(o.From, func(f From) bool { return !slices.Contains(c.From, f) })
 }
 
 // algorithms returns those allowed.

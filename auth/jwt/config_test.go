@@ -1,6 +1,11 @@
 package jwt
 
 import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +31,11 @@ func load(t *testing.T, text string) (*Config, error) {
 	write("jwks.json", jwks(testKeys()["p256"], testKeys()["rsa"]))
 	write("oct.json", jwks(testKeys()["secret"]))
 	write("twice.json", []byte(`{"keys":[`+member("p256", nil)+`,`+member("p256", nil)+`]}`))
+	write("mixed.json", jwks(testKeys()["p256"], testKeys()["secret"]))
+	write("curve.json", []byte(`{"keys":[`+member("p256", nil)+`,`+member("p384", claims{"crv": "P-999"})+`]}`))
+	write("encryption.json", []byte(`{"keys":[`+member("rsa", claims{"use": "enc", "alg": "RSA-OAEP"})+`]}`))
+	write("published.json", []byte(`{"keys":[`+member("rsa", claims{"use": "enc", "alg": "RSA-OAEP"})+`,`+member("p256", nil)+`]}`))
+	write("ca.pem", testCA(t))
 	write("broken.json", []byte(`{"keys":[`))
 	write("long.secret", []byte(strings.Repeat("s", 32)))
 	write("short.secret", []byte("short"))
@@ -33,6 +43,18 @@ func load(t *testing.T, text string) (*Config, error) {
 	var d document
 	_, err := config.Load(filepath.Join(folder, "c.yaml"), &d, config.Options{})
 	return d.JWT, err
+}
+
+// testCA returns the certificate of an authority.
+func testCA(t *testing.T) []byte {
+	t.Helper()
+	key := testKeys()["p256"].private.(*ecdsa.PrivateKey)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func TestConfig(t *testing.T) {
@@ -49,6 +71,9 @@ func TestConfig(t *testing.T) {
 		"{issuer: i, audience: a, jwks: development, origins: https://www.shop.test, expiry: optional}",
 		"{issuer: i, audience: a, secret: \"${file:long.secret}\"}",
 		"{issuer: i, audience: a, jwks: oct.json, algorithms: [HS256, HS512]}",
+		"{issuer: i, audience: a, jwks: jwks.json, algorithms: ES256}",
+		"{issuer: i, audience: a, jwks: published.json}",
+		"{issuer: i, audience: a, jwks: https://login.test/j, ca: ca.pem}",
 	} {
 		c, err := load(t, "jwt: "+text)
 		if err != nil {
@@ -76,7 +101,10 @@ func TestConfigErrors(t *testing.T) {
 		{"{" + base + "jwks: broken.json}", "no JWKS"},
 		{"{" + base + "jwks: twice.json}", "a second key of the same type"},
 		{"{" + base + "jwks: oct.json}", "a secret key wants algorithms: [HS256]"},
-		{"{" + base + "jwks: jwks.json, algorithms: [ES256]}", "fits none of the algorithms"},
+		{"{" + base + "jwks: jwks.json, algorithms: [ES384]}", "no key fits the algorithms"},
+		{"{" + base + "jwks: mixed.json}", "a secret key wants algorithms: [HS256]"},
+		{"{" + base + "jwks: curve.json}", "key 2: its curve"},
+		{"{" + base + "jwks: encryption.json}", "key 1: it is not for signatures"},
 		{"{" + base + "jwks: http://login.test/jwks.json}", "come over https"},
 		{"{" + base + "jwks: ftp://login.test/jwks.json}", "come over https"},
 		{"{" + base + "jwks: https://}", "no URL"},
@@ -100,6 +128,9 @@ func TestConfigErrors(t *testing.T) {
 		{"{" + base + "jwks: jwks.json, login: login}", "no address to log in"},
 		{"{" + base + "jwks: jwks.json, origins: www.shop.test}", "no origin"},
 		{"{" + base + "jwks: jwks.json, origins: https://www.shop.test/}", "no origin"},
+		{"{" + base + "jwks: jwks.json, ca: ca.pem}", "ca is for keys that come over https"},
+		{"{" + base + "jwks: http://localhost/j, ca: ca.pem}", "ca is for keys that come over https"},
+		{"{" + base + "jwks: https://login.test/j, ca: jwks.json}", "no certificate in PEM"},
 		{"{" + base + "jwk: jwks.json}", "did you mean"},
 	} {
 		_, err := load(t, "jwt: "+tc.text)

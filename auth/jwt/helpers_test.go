@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -168,11 +169,16 @@ func remoteConfig(url string) *Config {
 
 var errNoFetch = errors.New("no fetch in this test")
 
+// by returns a fetch for whatever roots.
+func by(fetch Fetch) func(*x509.CertPool) Fetch {
+	return func(*x509.CertPool) Fetch { return fetch }
+}
+
 func testKeeper(t testing.TB, fetch Fetch) *Keeper {
 	if fetch == nil {
 		fetch = func(context.Context, string) ([]byte, http.Header, error) { return nil, nil, errNoFetch }
 	}
-	k := NewKeeper(Options{Fetch: fetch, Log: slog.New(slog.DiscardHandler), Development: func() ([]byte, error) { return jwks(testKeys()["p256"]), nil }})
+	k := NewKeeper(Options{Fetch: by(fetch), Log: slog.New(slog.DiscardHandler), Development: func() ([]byte, error) { return jwks(testKeys()["p256"]), nil }})
 	t.Cleanup(k.Close)
 	return k
 }

@@ -1,9 +1,13 @@
 package jwt
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,8 +16,9 @@ import (
 
 // Options are what a Keeper needs of others.
 type Options struct {
-	// Fetch gets the keys behind URLs.
-	Fetch Fetch
+	// Fetch returns what gets the keys behind URLs from servers that the roots
+	// vouch for; nil for the system's.
+	Fetch func(roots *x509.CertPool) Fetch
 	// Development returns the public JWKS of the development key. It is called
 	// only for a configuration that uses it.
 	Development func() ([]byte, error)
@@ -26,13 +31,23 @@ type Options struct {
 type Keeper struct {
 	options   Options
 	cache     *cache
-	remotes   *keeper.Set[string, *remote]
+	remotes   *keeper.Set[origin, *remote]
 	verifiers *keeper.Set[[sha256.Size]byte, *Verifier]
+}
+
+// origin is where keys come from, and a hash of whom their server is trusted by.
+type origin struct {
+	url   string
+	trust [sha256.Size]byte
+}
+
+func (o origin) compare(p origin) int {
+	return cmp.Or(strings.Compare(o.url, p.url), bytes.Compare(o.trust[:], p.trust[:]))
 }
 
 // NewKeeper returns a Keeper without keys.
 func NewKeeper(o Options) *Keeper {
-	return &Keeper{options: o, cache: newCache(cacheSize), remotes: keeper.NewSet[string, *remote](), verifiers: keeper.NewSet[[sha256.Size]byte, *Verifier]()}
+	return &Keeper{options: o, cache: newCache(cacheSize), remotes: keeper.NewSet[origin, *remote](), verifiers: keeper.NewSet[[sha256.Size]byte, *Verifier]()}
 }
 
 // Close ends all fetching.
@@ -41,11 +56,20 @@ func (k *Keeper) Close() {
 	k.remotes.Close()
 }
 
-// Status returns the state of all keys behind URLs, by URL.
+// Status returns the state of all keys behind URLs, by URL. One that is fetched for
+// several authorities is numbered.
 func (k *Keeper) Status() []KeysStatus {
+	all := make(map[origin]*remote)
+	k.remotes.Each(func(at origin, r *remote) { all[at] = r })
 	var out []KeysStatus
-	k.remotes.Each(func(_ string, r *remote) { out = append(out, r.status()) })
-	slices.SortFunc(out, func(a, b KeysStatus) int { return strings.Compare(a.URL, b.URL) })
+	times := make(map[string]int)
+	for _, at := range slices.SortedFunc(maps.Keys(all), origin.compare) {
+		s := all[at].status()
+		if times[at.url]++; times[at.url] > 1 {
+			s.URL += fmt.Sprintf(" #%d", times[at.url])
+		}
+		out = append(out, s)
+	}
 	return out
 }
 
@@ -58,7 +82,7 @@ func (k *Keeper) Begin() *Lease {
 // for concurrent use; the Verifiers that it gives are.
 type Lease struct {
 	keeper    *Keeper
-	remotes   *keeper.Lease[string, *remote]
+	remotes   *keeper.Lease[origin, *remote]
 	verifiers *keeper.Lease[[sha256.Size]byte, *Verifier]
 }
 
@@ -110,10 +134,11 @@ func (l *Lease) source(c *Config) (source, string, error) {
 	}
 	switch c.JWKS.Kind {
 	case URLSource:
-		r, err := l.remotes.Get(c.JWKS.URL, func() (*remote, error) {
-			return newRemote(c.JWKS.URL, l.keeper.options.Fetch, l.keeper.options.Log), nil
+		at := origin{c.JWKS.URL, sha256.Sum256(c.CA.Content)}
+		r, err := l.remotes.Get(at, func() (*remote, error) {
+			return newRemote(c.JWKS.URL, l.keeper.options.Fetch(c.roots()), l.keeper.options.Log), nil
 		})
-		return r, "url " + c.JWKS.URL, err
+		return r, fmt.Sprintf("url %s by %x", at.url, at.trust), err
 	case DevelopmentSource:
 		data, err := l.keeper.options.Development()
 		if err != nil {

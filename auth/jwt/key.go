@@ -58,7 +58,8 @@ func isEdDSA(name string) bool { return name == "EdDSA" || name == "Ed25519" }
 // keySet is the usable keys of one JWKS. It is immutable.
 type keySet struct {
 	keys    []*key
-	skipped []string // why each other key is not used
+	skipped []string // why each other key for signatures is not used
+	others  []string // which keys are for something else
 }
 
 // find returns the keys that kid names; those without a name where none has
@@ -80,6 +81,11 @@ func (s *keySet) find(kid string, out []*key) []*key {
 		}
 	}
 	return out
+}
+
+// names reports whether a key has the name.
+func (s *keySet) names(kid string) bool {
+	return kid != "" && slices.ContainsFunc(s.keys, func(k *key) bool { return k.id == kid })
 }
 
 // adopt takes over the keys of before that are in s too, and marks those gone
@@ -110,8 +116,8 @@ func (s *keySet) dropSecrets() error {
 	return nil
 }
 
-// parseKeySet reads a JWKS. Keys that cannot be used are skipped; a set that
-// is none, or has none that can be used, is an error.
+// parseKeySet reads a JWKS. Keys that cannot be used, or are for something else,
+// are skipped; a set that is none, or has none that can be used, is an error.
 func parseKeySet(data []byte) (*keySet, error) {
 	if len(data) > maxKeySetBytes {
 		return nil, fmt.Errorf("a JWKS of %d bytes; the most is %d", len(data), maxKeySetBytes)
@@ -130,12 +136,16 @@ func parseKeySet(data []byte) (*keySet, error) {
 		if err == nil {
 			err = set.add(k)
 		}
-		if err != nil {
+		var other otherPurpose
+		switch {
+		case errors.As(err, &other):
+			set.others = append(set.others, fmt.Sprintf("key %d: %v", i+1, err))
+		case err != nil:
 			set.skipped = append(set.skipped, fmt.Sprintf("key %d: %v", i+1, err))
 		}
 	}
 	if len(set.keys) == 0 {
-		return nil, errors.New("the JWKS has no key that can be used" + list(set.skipped))
+		return nil, errors.New("the JWKS has no key that can be used" + list(slices.Concat(set.skipped, set.others)))
 	}
 	return set, nil
 }
@@ -159,6 +169,12 @@ func (s *keySet) add(k *key) error {
 	return nil
 }
 
+// otherPurpose is the error for a key that is not for verifying signatures: many
+// issuers publish such keys beside the others.
+type otherPurpose string
+
+func (e otherPurpose) Error() string { return string(e) }
+
 // parseKey reads a JSON Web Key (RFC 7517, RFC 7518 section 6).
 func parseKey(v any) (*key, error) {
 	j, ok := v.(map[string]any)
@@ -167,10 +183,10 @@ func parseKey(v any) (*key, error) {
 	}
 	use, _ := text(j, "use")
 	if j["use"] != nil && use != "sig" {
-		return nil, errors.New("it is not for signatures (use)")
+		return nil, otherPurpose("it is not for signatures (use)")
 	}
 	if !mayVerify(j) {
-		return nil, errors.New("it is not for verifying (key_ops)")
+		return nil, otherPurpose("it is not for verifying (key_ops)")
 	}
 	id, ok1 := text(j, "kid")
 	algorithm, ok2 := text(j, "alg")

@@ -89,7 +89,7 @@ func paddedX(id string) string {
 // One bad key does not take the others with it.
 func TestBadKeysAreSkipped(t *testing.T) {
 	set, err := parseKeySet([]byte(`{"keys":[` + member("p256", claims{"use": "enc"}) + `, 7, ` + member("ed", nil) + `, ` + member("p384", claims{"crv": "P-999"}) + `]}`))
-	if err != nil || len(set.keys) != 1 || set.keys[0].id != "ed" || len(set.skipped) != 3 || !strings.HasPrefix(set.skipped[2], "key 4: ") {
+	if err != nil || len(set.keys) != 1 || set.keys[0].id != "ed" || len(set.others) != 1 || !strings.HasPrefix(set.others[0], "key 1: ") || len(set.skipped) != 2 || !strings.HasPrefix(set.skipped[1], "key 4: ") {
 		t.Errorf("%v %+v", err, set)
 	}
 }

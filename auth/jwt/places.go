@@ -127,27 +127,33 @@ func (f *From) find(r *http.Request, query string) (token string, found bool, er
 
 var errSeveral = errors.New("the request carries several tokens in one place")
 
-// cutBearer takes "Bearer " off, in any case (RFC 9110 section 11.1).
+// cutBearer takes "Bearer " off, in any case (RFC 9110 section 11.1). With a tab
+// it is malformed, yet a credential that servers could read: it is none of
+// another scheme.
 func cutBearer(s string) (string, bool) {
-	const prefix = "bearer "
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+	const scheme = "bearer"
+	if len(s) <= len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
 		return "", false
 	}
-	return strings.Trim(s[len(prefix):], " "), true
+	if c := s[len(scheme)]; c != ' ' && c != '\t' {
+		return "", false
+	}
+	return strings.Trim(s[len(scheme):], " "), true
 }
 
 // findCookie reads the Cookie fields (RFC 6265 section 5.4), which HTTP/2
-// clients send in pieces.
+// clients send in pieces. Spaces around a name do not count, as for the servers
+// behind: one of two tokens that differ so would be theirs alone.
 func findCookie(fields []string, name string) (token string, found bool, err error) {
 	for _, field := range fields {
 		for field != "" {
 			var pair string
 			pair, field, _ = strings.Cut(field, ";")
-			n, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if !ok || n != name {
+			n, value, ok := strings.Cut(pair, "=")
+			if !ok || trim(n) != name {
 				continue
 			}
-			value = unquote(value)
+			value = unquote(trim(value))
 			if found && value != token {
 				return "", true, errSeveral
 			}
@@ -156,6 +162,8 @@ func findCookie(fields []string, name string) (token string, found bool, err err
 	}
 	return token, found && token != "", nil
 }
+
+func trim(s string) string { return strings.Trim(s, " \t") }
 
 func unquote(s string) string {
 	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {

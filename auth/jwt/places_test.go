@@ -25,6 +25,8 @@ func TestPlaces(t *testing.T) {
 		{"another scheme", "", http.Header{"Authorization": {"Basic " + tok}}, "none"},
 		{"no scheme", "", http.Header{"Authorization": {tok}}, "none"},
 		{"a scheme alone", "", http.Header{"Authorization": {"Bearer"}}, "none"},
+		{"bearer and a tab", "", http.Header{"Authorization": {"Bearer\t" + tok}, "Cookie": {"session=" + tok}}, "malformed"},
+		{"a longer scheme", "", http.Header{"Authorization": {"Bearers " + tok}}, "none"},
 		{"bearer and nothing", "", http.Header{"Authorization": {"Bearer "}}, "malformed"},
 		{"bearer and garbage", "", http.Header{"Authorization": {"Bearer x"}}, "malformed"},
 		{"bearer and a comma", "", http.Header{"Authorization": {"Bearer " + tok + ", Bearer " + tok}}, "malformed"},
@@ -45,6 +47,8 @@ func TestPlaces(t *testing.T) {
 		{"cookie, empty", "", http.Header{"Cookie": {"session="}}, "none"},
 		{"cookie twice, the same", "", http.Header{"Cookie": {"session=" + tok + "; session=" + tok}}, "good"},
 		{"cookie tossed", "", http.Header{"Cookie": {"session=" + tok + "; session=evil"}}, "malformed"},
+		{"cookie tossed with a space", "", http.Header{"Cookie": {"session =evil; session=" + tok}}, "malformed"},
+		{"cookie with spaces", "", http.Header{"Cookie": {"session = " + tok}}, "good"},
 		{"cookie tossed in pieces", "", http.Header{"Cookie": {"session=evil", "session=" + tok}}, "malformed"},
 		{"query", "?token=" + tok, nil, "good"},
 		{"query among others", "?a=b&token=" + tok + "&c", nil, "good"},
@@ -97,6 +101,7 @@ func TestCrossOrigin(t *testing.T) {
 		{"a WebSocket of our own", "GET", "same-origin", "https://api.shop.test", "websocket", "", "good"},
 		{"our own page", "POST", "same-origin", "https://api.shop.test", "", "", "good"},
 		{"our own page, older browser", "POST", "", "https://API.shop.test", "", "", "good"},
+		{"our own page over http", "POST", "", "http://api.shop.test", "", "", "cross-origin"},
 		{"the address bar", "POST", "none", "", "", "", "good"},
 		{"no browser", "POST", "", "", "", "", "good"},
 		{"an origin that may", "POST", "same-site", "https://www.shop.test", "", "", "good"},
@@ -113,6 +118,7 @@ func TestCrossOrigin(t *testing.T) {
 		set("Sec-Fetch-Site", tc.site)
 		set("Origin", tc.origin)
 		set("Upgrade", tc.upgrade)
+		set("X-Forwarded-Proto", "https") // as the edge writes it
 		set("Cookie", "session="+tok)
 		if tc.bearer != "" {
 			set("Authorization", "Bearer "+tc.bearer)

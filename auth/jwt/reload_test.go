@@ -52,6 +52,26 @@ func TestReloads(t *testing.T) {
 	})
 }
 
+// The same URL for other authorities is another source: what one vouches for the
+// other need not.
+func TestKeysByOtherAuthorities(t *testing.T) {
+	k := testKeeper(t, (&issuer{body: jwks(testKeys()["p256"])}).fetch)
+	l := k.Begin()
+	c := remoteConfig(keysURL)
+	first, _ := l.Verifier(c)
+	again, _ := l.Verifier(remoteConfig(keysURL))
+	c.CA.Content = testCA(t)
+	other, _ := l.Verifier(c)
+	l.Commit()
+	if first != again || first == other || first.source == other.source {
+		t.Error("keys are shared between authorities, or not within one")
+	}
+	s := k.Status()
+	if len(s) != 2 || s[0].URL != keysURL || s[1].URL != keysURL+" #2" {
+		t.Errorf("status %+v", s)
+	}
+}
+
 // What was verified is remembered over reloads, for one and the same
 // configuration.
 func TestReloadsKeepVerifiedTokens(t *testing.T) {
@@ -78,7 +98,7 @@ func TestLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		i := &issuer{err: errors.New("connection refused")}
-		k := NewKeeper(Options{Fetch: i.fetch, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		k := NewKeeper(Options{Fetch: by(i.fetch), Log: slog.New(slog.NewTextHandler(&out, nil))})
 		lease(t, k, remoteConfig(keysURL))
 		time.Sleep(time.Hour)
 		i.publish(testKeys()["p256"], testKeys()["p256"])

@@ -212,42 +212,6 @@ func TestUnknownKeyWhileKeysStall(t *testing.T) {
 	})
 }
 
-func TestRotation(t *testing.T) {
-	withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {
-		old, next := issue("p256"), issue("ed")
-		expect(t, v, old, "good")
-		// Both are published, then the new one alone.
-		i.publish(testKeys()["p256"], testKeys()["ed"])
-		expect(t, v, next, "good")
-		expect(t, v, old, "good")
-		i.publish(testKeys()["ed"])
-		expect(t, v, old, "good") // until the keys are fetched again
-		time.Sleep(usualRefresh + time.Minute)
-		expect(t, v, next, "expired")
-		fresh := issue("ed")
-		expect(t, v, fresh, "good")
-		expect(t, v, sign(testKeys()["p256"], good(nil), nil), "unknown-key")
-	})
-}
-
-// A remembered token goes with its key, long before it expires.
-func TestRevokedKey(t *testing.T) {
-	withIssuer(t, func(t *testing.T, i *issuer, k *Keeper, v *Verifier) {
-		day := sign(testKeys()["p256"], good(claims{"exp": time.Now().Add(24 * time.Hour).Unix()}), nil)
-		expect(t, v, day, "good")
-		i.publish(testKeys()["ed"])
-		time.Sleep(usualRefresh)
-		expect(t, v, day, "unknown-key")
-		// The same name for other numbers is another key.
-		i.publish(another("p256"))
-		time.Sleep(usualRefresh)
-		expect(t, v, day, "bad-signature")
-		i.publish(testKeys()["p256"])
-		time.Sleep(usualRefresh)
-		expect(t, v, day, "good")
-	})
-}
-
 func TestKeysThatVanishOrLie(t *testing.T) {
 	p256 := testKeys()["p256"]
 	many := make([]signerKey, maxKeys+1)

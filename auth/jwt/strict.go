@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"strings"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -15,11 +16,11 @@ const maxDepth = 32
 var errJSON = errors.New("it is not a JSON object with unique members")
 
 // readObject reads a JSON object so that nobody else can read it in another
-// way: member names are unique and match exactly, text is UTF-8 without broken
-// surrogates, and nothing follows. Numbers stay as written (json.Number): an
+// way: member names are unique and match exactly, text is UTF-8 without halves
+// of surrogate pairs, and nothing follows. Numbers stay as written (json.Number): an
 // id of twenty digits is no float.
 func readObject(data []byte) (map[string]any, error) {
-	if !utf8.Valid(data) {
+	if !utf8.Valid(data) || hasHalfPair(data) {
 		return nil, errJSON
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -52,19 +53,43 @@ func readValue(d *json.Decoder, depth int) (any, error) {
 			return readMembers(d, depth+1)
 		}
 		return readItems(d, depth+1)
-	case string:
-		return t, checkText(t)
 	}
 	return t, nil
 }
 
-// checkText refuses the character that stands for a broken surrogate: two
-// different names would read alike.
-func checkText(s string) error {
-	if strings.ContainsRune(s, utf8.RuneError) {
-		return errJSON
+// hasHalfPair reports an escape that is half a surrogate pair (RFC 8259 section
+// 8.2). Readers turn each into the same character, so that two different names
+// would read alike. What is no JSON at all is for the decoder to find.
+func hasHalfPair(data []byte) bool {
+	for {
+		at := bytes.IndexByte(data, '\\')
+		if at < 0 || at+2 > len(data) {
+			return false
+		}
+		data = data[at:]
+		first, escaped := unicodeEscape(data)
+		switch {
+		case !escaped:
+			data = data[2:]
+		case !utf16.IsSurrogate(first):
+			data = data[6:]
+		default:
+			second, _ := unicodeEscape(data[6:])
+			if utf16.DecodeRune(first, second) == utf8.RuneError {
+				return true
+			}
+			data = data[12:]
+		}
 	}
-	return nil
+}
+
+// unicodeEscape reads the escape of one UTF-16 code unit that data begins with.
+func unicodeEscape(data []byte) (rune, bool) {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func readMembers(d *json.Decoder, depth int) (map[string]any, error) {
@@ -75,10 +100,7 @@ func readMembers(d *json.Decoder, depth int) (map[string]any, error) {
 			return nil, err
 		}
 		name, ok := t.(string)
-		if !ok || checkText(name) != nil {
-			return nil, errJSON
-		}
-		if _, twice := object[name]; twice {
+		if _, twice := object[name]; twice || !ok {
 			return nil, errJSON
 		}
 		if object[name], err = readValue(d, depth); err != nil {

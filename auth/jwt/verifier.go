@@ -60,10 +60,20 @@ func (v *Verifier) verify(token string, now time.Time) scheme.Verdict {
 		return scheme.Bad("malformed", "the token is longer than 16 KiB")
 	}
 	print := v.cache.printer.print(token)
-	if p := v.cache.get(&print, v, now.UnixNano()); p != nil {
+	p, foreign := v.cache.get(&print, v, now.UnixNano())
+	switch {
+	case p != nil:
 		return scheme.Good(p)
+	case foreign:
+		return wrongIssuer()
 	}
 	return v.verifyNew(token, print, now)
+}
+
+// wrongIssuer is the verdict on a token that says to be of another issuer. It
+// need not be verified for that: its issuer's own verifier does.
+func wrongIssuer() scheme.Verdict {
+	return scheme.Foreign("wrong-issuer", "the token is from another issuer (iss)")
 }
 
 func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) scheme.Verdict {
@@ -71,16 +81,19 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 	if bad.Found {
 		return bad
 	}
+	claims, err := readObject(t.payload)
+	if err != nil {
+		return scheme.Bad("malformed", "the token's claims: "+err.Error())
+	}
+	if issuer, _ := claims["iss"].(string); issuer != v.rules.issuer {
+		return wrongIssuer()
+	}
 	if !slices.Contains(v.algorithms, t.algorithm) {
 		return scheme.Bad("algorithm", "the token's algorithm is not among those allowed")
 	}
 	k, bad := v.signer(&t)
 	if bad.Found {
 		return bad
-	}
-	claims, err := readObject(t.payload)
-	if err != nil {
-		return scheme.Bad("malformed", "the token's claims: "+err.Error())
 	}
 	p, expires, bad := v.rules.judge(claims, now)
 	if bad.Found {
@@ -90,18 +103,28 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 	return scheme.Good(p)
 }
 
-// signer returns the key that signed the token.
+// signer returns the key that signed the token. Where no key has the name that the
+// token gives, and none of those without a name signed it, newer ones are asked
+// for.
 func (v *Verifier) signer(t *token) (*key, scheme.Verdict) {
 	set := v.source.current()
 	if set == nil {
 		return nil, scheme.Verdict{Found: true, Status: http.StatusServiceUnavailable, Reason: "no-keys", Detail: "the issuer's keys have not been fetched yet", Retry: 5 * time.Second}
 	}
-	var space [8]*key
-	named := set.find(t.kid, space[:0])
-	if len(named) == 0 {
-		set = v.source.renewed()
-		named = set.find(t.kid, space[:0])
+	k, bad := set.signer(t)
+	if k != nil || set.names(t.kid) {
+		return k, bad
 	}
+	if newer := v.source.renewed(); newer != set {
+		return newer.signer(t)
+	}
+	return nil, bad
+}
+
+// signer returns the key of s that signed the token.
+func (s *keySet) signer(t *token) (*key, scheme.Verdict) {
+	var space [8]*key
+	named := s.find(t.kid, space[:0])
 	if len(named) == 0 {
 		return nil, scheme.Bad("unknown-key", "the token names a key (kid) that the issuer does not publish")
 	}

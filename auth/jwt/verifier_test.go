@@ -338,14 +338,16 @@ func TestPrincipal(t *testing.T) {
 		claims claims
 		want   string
 	}{
-		{claims{"scope": "orders.read  orders.write"}, "[orders.read orders.write]"},
-		{claims{"scp": []string{"a", "b", ""}}, "[a b]"},
-		{claims{"scp": "a b", "scope": "c"}, "[c a b]"},
-		{claims{"scope": 7, "scp": []any{1, "a"}}, "[a]"},
+		{claims{"scope": "orders.read  orders.write"}, `["orders.read" "orders.write"]`},
+		{claims{"scp": []string{"a", "b", ""}}, `["a" "b"]`},
+		{claims{"scp": "a b", "scope": "c"}, `["c" "a" "b"]`},
+		{claims{"scope": "a\u00a0b\tc d"}, `["a\u00a0b\tc" "d"]`}, // other spaces part nothing
+		{claims{"scp": []string{"a b", "c"}}, `["a b" "c"]`},
+		{claims{"scope": 7, "scp": []any{1, "a"}}, `["a"]`},
 		{nil, "[]"},
 	} {
 		p := expect(t, v, sign(k, good(tc.claims), nil), "good").Principal
-		if got := fmt.Sprint(p.Scopes); got != tc.want {
+		if got := fmt.Sprintf("%q", p.Scopes); got != tc.want {
 			t.Errorf("%v: scopes %s, want %s", tc.claims, got, tc.want)
 		}
 	}
@@ -362,5 +364,21 @@ func TestChallenge(t *testing.T) {
 	}
 	if got := v.Challenge("shop", true); got != `Bearer realm="shop", error="invalid_token"` {
 		t.Error(got)
+	}
+}
+
+// The character that stands for what could not be read may stand in a name; half
+// a surrogate pair, which readers turn into it, may not.
+func TestReplacementCharacter(t *testing.T) {
+	k := testKeys()["p256"]
+	v := newTestVerifier(t, testConfig(k))
+	payload, _ := json.Marshal(good(nil))
+	for name, want := range map[string]string{
+		"M\ufffdller": "good", `\ufffd`: "good", `\ud83d\ude00`: "good", `\\ud800`: "good", `\\\ud83d\ude00`: "good", `\"\u0061`: "good",
+		`\ud800`: "malformed", `\udc00`: "malformed", `\ud800\ud800`: "malformed", `\ud800x`: "malformed", `\ud800\n`: "malformed", `\ude00\ud83d`: "malformed",
+		`\\\ud800`: "malformed", `\uD8`: "malformed", `\u`: "malformed", `\`: "malformed",
+	} {
+		expect(t, v, raw(k, `{"alg":"ES256","kid":"p256"}`, strings.Replace(string(payload), "{", `{"name":"`+name+`",`, 1)), want)
+		expect(t, v, raw(k, `{"alg":"ES256","kid":"p256","`+name+`":1}`, string(payload)), want)
 	}
 }

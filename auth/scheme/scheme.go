@@ -26,7 +26,8 @@ type Scheme interface {
 	// to; "" for none.
 	Login() string
 	// QueryParameters returns the names of the query parameters that
-	// credentials are read from: they are not to be logged or passed on.
+	// credentials are read from: no address that a client is sent to may hold
+	// them.
 	QueryParameters() []string
 }
 
@@ -37,6 +38,9 @@ type Verdict struct {
 	// Found says that the request carries a credential of the scheme's kind,
 	// good or bad. Without, the next authorizer is asked.
 	Found bool
+	// Foreign says of a credential that was found, and is not good, that by its
+	// own word it is somebody else's: the next authorizer is asked for it.
+	Foreign bool
 	// Reason says in one or two words, one of few, why there is no
 	// Principal: "expired", "wrong-audience".
 	Reason string
@@ -56,6 +60,11 @@ func Good(p *exchange.Principal) Verdict { return Verdict{Principal: p, Found: t
 // Bad returns the verdict on a bad one.
 func Bad(reason, detail string) Verdict { return Verdict{Found: true, Reason: reason, Detail: detail} }
 
+// Foreign returns the verdict on one that by its own word is somebody else's.
+func Foreign(reason, detail string) Verdict {
+	return Verdict{Found: true, Foreign: true, Reason: reason, Detail: detail}
+}
+
 // CrossOrigin reports a request by which a page of another web site makes the
 // browser change something here, as far as browsers tell: by Sec-Fetch-Site
 // and, where they do not send it, by Origin. Requests of other programs, which
@@ -73,11 +82,22 @@ func CrossOrigin(r *http.Request, allowed []string) bool {
 		if origin == "" {
 			return false
 		}
-		if _, host, ok := strings.Cut(origin, "://"); ok && host == strings.ToLower(r.Host) {
+		if isOwn(origin, r) {
 			return false
 		}
 	}
 	return !slices.Contains(allowed, origin)
+}
+
+// isOwn reports whether an origin is that of the request itself. A page that came
+// over http, where anybody on the way can change it, is no page of an https site;
+// the edge says which the request came by.
+func isOwn(origin string, r *http.Request) bool {
+	scheme, host, ok := strings.Cut(origin, "://")
+	if scheme == "http" && r.Header.Get("X-Forwarded-Proto") == "https" {
+		return false
+	}
+	return ok && host == strings.ToLower(r.Host)
 }
 
 // isSafe reports a request that changes nothing (RFC 9110 section 9.2.1). A

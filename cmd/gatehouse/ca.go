@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse"
 	"gatehouse/edge/ca"
 )
 
@@ -19,11 +18,11 @@ func newCA(f *flags) *cobra.Command {
 		Example: "  gatehouse ca > ca.pem && curl --cacert ca.pem https://localhost:8443/",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gatehouse.Load(f.config)
+			data, err := f.data(cmd)
 			if err != nil {
 				return f.problems(cmd, err)
 			}
-			authority, err := ca.Open(filepath.Join(cfg.Data.Value, "ca"))
+			authority, err := ca.Open(filepath.Join(data, "ca"))
 			if err != nil {
 				return found(err)
 			}

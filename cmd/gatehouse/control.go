@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,12 +19,27 @@ import (
 )
 
 // client returns a client of the gateway that runs by the configuration.
-func (f *flags) client() (*admin.Client, error) {
-	cfg, err := gatehouse.Load(f.config)
-	if cfg.Data.Value == "" {
+func (f *flags) client(cmd *cobra.Command) (*admin.Client, error) {
+	data, err := f.data(cmd)
+	if data == "" {
 		return nil, found(err)
 	}
-	return admin.Dial(cfg.Data.Value), nil // a file that is broken by now still names the folder
+	return admin.Dial(data), nil // a file that is broken by now still names the folder
+}
+
+// data returns the data folder of the configuration, also of one that is
+// broken; the default one where it is so broken that nothing can be read of it;
+// that of run --to where there is no file and none was named.
+func (f *flags) data(cmd *cobra.Command) (string, error) {
+	_, missing := os.Stat(f.config)
+	if errors.Is(missing, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
+		return gatehouse.BeforeData()
+	}
+	cfg, err := gatehouse.Load(f.config)
+	if cfg.Data.Value == "" && missing == nil {
+		return filepath.Join(filepath.Dir(f.config), "data"), err
+	}
+	return cfg.Data.Value, err
 }
 
 func newReload(f *flags) *cobra.Command {
@@ -32,7 +49,7 @@ func newReload(f *flags) *cobra.Command {
 		Example: "  gatehouse reload -c shop/gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -49,18 +66,22 @@ func newPlan(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:     "plan",
 		Short:   "Show by route what a reload would change",
-		Example: "  gatehouse plan -c shop/gatehouse.yaml && gatehouse reload -c shop/gatehouse.yaml",
+		Long:    "Show by route what would change if the running gateway had this configuration, which\nit reads itself, with its own environment. Since the gateway's own file is in force\na moment after it was saved, say with -c another one beside it, with the same data\nfolder.",
+		Example: "  gatehouse plan -c next.yaml && mv next.yaml gatehouse.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gatehouse.Load(f.config)
+			c, err := f.client(cmd)
 			if err != nil {
-				return f.problems(cmd, err)
+				return err
 			}
-			var before []gatehouse.RouteInfo
-			if err := admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &before); err != nil {
+			file, err := filepath.Abs(f.config)
+			if err != nil {
 				return found(err)
 			}
-			changes := gatehouse.Plan(before, cfg.Routes())
+			changes := []gatehouse.Change{}
+			if err := c.Plan(cmd.Context(), file, &changes); err != nil {
+				return f.refused(cmd, err)
+			}
 			return f.print(cmd, changes, func() { printChanges(cmd.OutOrStdout(), "planned", changes) })
 		},
 	}
@@ -85,7 +106,7 @@ func printChanges(w io.Writer, done string, changes []gatehouse.Change) {
 	}
 	signs := map[string]string{"added": "+", "removed": "-", "changed": "~"}
 	for _, c := range changes {
-		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, c.Route)
+		fmt.Fprintf(w, "%s %s/%s  %s", signs[c.Kind], c.API, c.Stage, narrowed(c.Route, c.Conditions))
 		if len(c.Sections) > 0 {
 			fmt.Fprintf(w, "  (%s)", strings.Join(c.Sections, ", "))
 		}
@@ -101,7 +122,7 @@ func newExplain(f *flags) *cobra.Command {
 		Example: "  gatehouse explain 6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client()
+			c, err := f.client(cmd)
 			if err != nil {
 				return err
 			}
@@ -121,12 +142,18 @@ func newExplain(f *flags) *cobra.Command {
 	}
 }
 
+// recent prints the last requests. As JSON they are printed as the gateway sent
+// them: it has escaped what a terminal might obey.
 func (f *flags) recent(cmd *cobra.Command, c *admin.Client) error {
-	var entries []*recent.Entry
-	if err := c.Recent(cmd.Context(), 20, &entries); err != nil {
+	var raw json.RawMessage
+	if err := c.Recent(cmd.Context(), 20, &raw); err != nil {
 		return found(err)
 	}
-	return f.print(cmd, entries, func() { _ = recent.WriteList(cmd.OutOrStdout(), entries) })
+	var entries []*recent.Entry
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return found(err)
+	}
+	return f.print(cmd, raw, func() { _ = recent.WriteList(cmd.OutOrStdout(), entries) })
 }
 
 func newRoutes(f *flags) *cobra.Command {
@@ -136,21 +163,34 @@ func newRoutes(f *flags) *cobra.Command {
 		Example: "  gatehouse routes -c shop/gatehouse.yaml -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := gatehouse.Load(f.config)
+			routes, err := f.routes(cmd)
 			if err != nil {
-				return f.problems(cmd, err)
+				return err
 			}
-			var routes []gatehouse.RouteInfo
-			var notRunning *admin.NotRunning
-			err = admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &routes)
-			if errors.As(err, &notRunning) {
-				routes = cfg.Routes()
-			} else if err != nil {
-				return found(err)
+			for i := range routes {
+				routes[i].Digests = nil // of secrets too, and nobody's to read
 			}
 			return f.print(cmd, routes, func() { printRoutes(cmd.OutOrStdout(), routes) })
 		},
 	}
+}
+
+// routes returns the table of the running gateway, whatever has become of the
+// file since, or else that of the file.
+func (f *flags) routes(cmd *cobra.Command) (routes []gatehouse.RouteInfo, err error) {
+	cfg, broken := gatehouse.Load(f.config)
+	if cfg.Data.Value == "" {
+		return nil, f.problems(cmd, broken)
+	}
+	var notRunning *admin.NotRunning
+	err = admin.Dial(cfg.Data.Value).Routes(cmd.Context(), &routes)
+	switch {
+	case !errors.As(err, &notRunning):
+		return routes, found(err)
+	case broken != nil:
+		return nil, f.problems(cmd, broken)
+	}
+	return cfg.Routes(), nil
 }
 
 func printRoutes(w io.Writer, routes []gatehouse.RouteInfo) {
@@ -164,12 +204,20 @@ func printRoutes(w io.Writer, routes []gatehouse.RouteInfo) {
 
 func withPrefix(r gatehouse.RouteInfo) string {
 	method, path, _ := strings.Cut(r.Route, " ")
-	return method + " " + r.Prefix + path
+	return narrowed(method+" "+r.Prefix+path, r.Conditions)
+}
+
+// narrowed writes the conditions behind a route that has some.
+func narrowed(route, conditions string) string {
+	if conditions == "" {
+		return route
+	}
+	return route + " [" + conditions + "]"
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()

@@ -65,9 +65,12 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gatehouse",
 		Short:         "The front door for APIs",
-		Long:          "Gatehouse terminates TLS, authenticates, throttles and routes requests to services.\nOne file describes it: gatehouse.yaml.",
+		Long:          "Gatehouse terminates TLS, authenticates, throttles and routes requests to services.\nOne file describes it: gatehouse.yaml. Exit codes: 0 for success, 1 where a command\nfound something wrong, 2 where it was called wrongly.",
+		Example:       "  gatehouse run --to http://localhost:3000\n  gatehouse check && gatehouse run\n  gatehouse explain",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Before a command does anything: one that is called wrongly does nothing.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return f.checkOutput() },
 	}
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "gatehouse.yaml", "configuration file")
 	root.PersistentFlags().StringVarP(&f.output, "output", "o", "text", "text or json")

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -34,12 +38,24 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, port)
 			}
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/cache")
+			e.Setenv("CSI", "\u009b") // begins a sequence that terminals obey
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"expand": expand,
+			"silent": silent,
+			"await":  await,
 		},
 	})
+}
+
+// TestEveryCommandExplainsItself with an example.
+func TestEveryCommandExplainsItself(t *testing.T) {
+	for _, cmd := range append(newRoot().Commands(), newRoot()) {
+		if cmd.Short == "" || cmd.Example == "" || cmd.Args == nil && cmd.HasParent() {
+			t.Errorf("%s: no description, no example, or any arguments", cmd.CommandPath())
+		}
+	}
 }
 
 func freePort() (string, error) {
@@ -58,4 +74,29 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
+}
+
+// silent NAME starts a service that takes requests and never answers, and sets
+// the variable NAME to its address.
+func silent(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+	// Connections wait in the kernel: nobody accepts them.
+}
+
+// await URL TEXT waits until the answer of a URL holds the text.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		ts.Check(err)
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		ts.Check(err)
+		if strings.Contains(string(body), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s never says %s", args[0], args[1])
 }

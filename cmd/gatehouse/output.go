@@ -11,16 +11,20 @@ import (
 
 // print writes v as JSON where that was asked for, and calls text otherwise.
 func (f *flags) print(cmd *cobra.Command, v any, text func()) error {
-	switch f.output {
-	case "text":
+	if f.output != "json" {
 		text()
 		return nil
-	case "json":
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(v)
 	}
-	return fmt.Errorf("unknown output %q: -o takes text or json", f.output)
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func (f *flags) checkOutput() error {
+	if f.output != "text" && f.output != "json" {
+		return fmt.Errorf("unknown output %q: -o takes text or json", f.output)
+	}
+	return nil
 }
 
 // newTable returns a writer that lines columns up.

@@ -180,10 +180,11 @@ func (f *File) continues(line int, keys []string) bool {
 // what is looked at, since nothing is known of it but its text.
 func secretParts(line []rune, within part, keys []string) []part {
 	text := string(line[within.from:within.to])
+	folded := lower(text)
 	var parts []part
 	for _, key := range keys {
 		for at := 0; ; {
-			i := strings.Index(text[at:], key)
+			i := strings.Index(folded[at:], key)
 			if i < 0 {
 				break
 			}
@@ -195,6 +196,18 @@ func secretParts(line []rune, within part, keys []string) []part {
 		}
 	}
 	return parts
+}
+
+// lower returns s with its ASCII letters in lower case: every byte stays in its
+// place.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
 
 // isReference reports whether value is a reference, which may be shown.
@@ -247,13 +260,7 @@ func cover(runes []rune, parts []part, caret int) ([]rune, int) {
 func window(runes []rune, caret int, less, more bool) (string, int) {
 	const before, after = 80, 80
 	from, to := max(0, caret-before), min(len(runes), caret+after)
-	cut := slices.Clone(runes[from:to])
-	for i, r := range cut {
-		if isControl(r) && r != '\t' {
-			cut[i] = utf8.RuneError
-		}
-	}
-	text, caret := string(cut), caret-from
+	text, caret := Visible(string(runes[from:to])), caret-from
 	if from > 0 || less {
 		text, caret = "..."+text, caret+3
 	}
@@ -261,6 +268,16 @@ func window(runes []rune, caret int, less, more bool) (string, int) {
 		text += "..."
 	}
 	return text, caret
+}
+
+// Visible returns s with U+FFFD for what a terminal would obey.
+func Visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if isControl(r) && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // isControl reports whether r is a character that YAML forbids in a text or

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,10 +24,12 @@ import (
 
 // CA is the authority in one folder. It is safe for concurrent use.
 type CA struct {
-	root  *authority
-	inter map[Purpose]*authority
+	dir  string
+	root *authority
 
 	mu     sync.Mutex
+	inter  map[Purpose]*authority
+	again  map[Purpose]time.Time // before which replacing one that failed is not tried again
 	leaves map[leafKey]*leaf
 }
 
@@ -49,7 +52,8 @@ type leaf struct {
 // Open loads the authority from dir, and creates what is not there yet: the
 // folder (0700), the root, and the intermediates (0600). A file that cannot
 // be read as what it should be is an error that names it, and nothing is
-// overwritten; an intermediate in its last year is replaced.
+// overwritten; an intermediate in its last year, or without a constraint that it
+// is to have, is replaced.
 func Open(dir string) (*CA, error) {
 	if err := prepare(dir); err != nil {
 		return nil, err
@@ -59,7 +63,10 @@ func Open(dir string) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{root: root, inter: make(map[Purpose]*authority), leaves: make(map[leafKey]*leaf)}
+	c := &CA{
+		dir: dir, root: root,
+		inter: make(map[Purpose]*authority), again: make(map[Purpose]time.Time), leaves: make(map[leafKey]*leaf),
+	}
 	for _, p := range Purposes() {
 		a, err := openIntermediate(dir, p, root, now)
 		if err != nil {
@@ -75,17 +82,24 @@ const rootFile = "root.pem"
 func openRoot(dir string, now time.Time) (*authority, error) {
 	path := filepath.Join(dir, rootFile)
 	root, err := load(path)
-	if err == nil {
-		return root, checkRoot(path, root.cert, now)
+	if errors.Is(err, errAbsent) {
+		root, err = newRoot(dir, path, now)
 	}
-	if !errors.Is(err, errAbsent) {
+	if err != nil {
 		return nil, err
 	}
-	for _, p := range Purposes() {
-		if exists(intermediatePath(dir, p)) {
+	return root, checkRoot(path, root.cert, now)
+}
+
+// newRoot makes the root, unless something that a root has signed is there.
+func newRoot(dir, path string, now time.Time) (*authority, error) {
+	if signed := anyIntermediate(dir); signed != "" {
+		root, err := load(path) // another process may just have made both
+		if errors.Is(err, errAbsent) {
 			return nil, fmt.Errorf("%s is missing, but %s, which it signed, is there: put it back from a backup, or move the folder %s away to begin anew, after which everybody must trust the new root",
-				path, intermediatePath(dir, p), dir)
+				path, signed, dir)
 		}
+		return root, err
 	}
 	key, serial, err := fresh()
 	if err != nil {
@@ -94,6 +108,15 @@ func openRoot(dir string, now time.Time) (*authority, error) {
 	t := authorityTemplate("Gatehouse root", serial, now, rootLife)
 	t.MaxPathLen = 1
 	return create(path, t, nil, key)
+}
+
+func anyIntermediate(dir string) string {
+	for _, p := range Purposes() {
+		if path := intermediatePath(dir, p); exists(path) {
+			return path
+		}
+	}
+	return ""
 }
 
 func checkRoot(path string, cert *x509.Certificate, now time.Time) error {
@@ -123,10 +146,16 @@ func openIntermediate(dir string, p Purpose, root *authority, now time.Time) (*a
 	if !fits(a.cert, p) {
 		return nil, fmt.Errorf("%s is not for %s: put the right file back from a backup, or remove it, and it is made anew", path, p)
 	}
-	if a.cert.NotAfter.Sub(now) < intermediateRest && root.cert.NotAfter.After(a.cert.NotAfter) {
+	if due(a.cert, root.cert, now) || !constrained(a.cert, p) {
 		return createIntermediate(path, p, root, now, replace)
 	}
 	return a, nil
+}
+
+// due reports whether an intermediate is to be replaced: it is in its last year,
+// and another would live longer.
+func due(cert, root *x509.Certificate, now time.Time) bool {
+	return cert.NotAfter.Sub(now) < intermediateRest && root.NotAfter.After(cert.NotAfter)
 }
 
 // fits reports whether an intermediate is bound to p.
@@ -141,6 +170,14 @@ func fits(cert *x509.Certificate, p Purpose) bool {
 		same = same && cert.UnknownExtKeyUsage[i].Equal(want.UnknownExtKeyUsage[i])
 	}
 	return same && cert.IsCA && cert.MaxPathLen == 0 && cert.Subject.CommonName == "Gatehouse "+string(p)
+}
+
+// constrained reports whether an intermediate is bound to the names that p is.
+func constrained(cert *x509.Certificate, p Purpose) bool {
+	want := intermediateTemplate(p, nil, cert.NotBefore)
+	return slices.Equal(cert.PermittedDNSDomains, want.PermittedDNSDomains) &&
+		slices.Equal(cert.ExcludedDNSDomains, want.ExcludedDNSDomains) &&
+		slices.EqualFunc(cert.ExcludedIPRanges, want.ExcludedIPRanges, func(a, b *net.IPNet) bool { return a.String() == b.String() })
 }
 
 type creator func(path string, t *x509.Certificate, parent *authority, key crypto.Signer) (*authority, error)
@@ -180,12 +217,26 @@ func (c *CA) Pool() *x509.CertPool {
 	return pool
 }
 
-// Intermediate returns the certificate of the intermediate for p.
-func (c *CA) Intermediate(p Purpose) *x509.Certificate { return c.inter[p].cert }
+// Intermediate returns the certificate of the intermediate for p that signs now.
+func (c *CA) Intermediate(p Purpose) *x509.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inter[p].cert
+}
+
+// Warning says that the root is in its last year; "" where it is not. It cannot
+// be replaced without those who trust it.
+func (c *CA) Warning() string {
+	if time.Until(c.root.cert.NotAfter) > rootNotice {
+		return ""
+	}
+	return fmt.Sprintf("the root of the internal CA in %s expires on %s: move the folder away before, to begin anew, after which everybody must trust the new root",
+		c.dir, c.root.cert.NotAfter.Format(time.DateOnly))
+}
 
 // Leaf returns a certificate for p under name, with its key and intermediate:
 // the same one until two thirds of its life are over. Services and links are
-// issued to by name, and prove it as p.Name(name).
+// issued to by name, of DNS labels, and prove it as p.Name(name).
 func (c *CA) Leaf(p Purpose, name string) (*tls.Certificate, error) { return c.leaf(p, name) }
 
 // ServerCertificate returns a listener's certificate for a DNS name, whose
@@ -232,7 +283,34 @@ func (c *CA) leaf(p Purpose, name string) (*tls.Certificate, error) {
 	return cert, nil
 }
 
+// retryReplacing is how long replacing an intermediate is not tried again after
+// it failed.
+const retryReplacing = time.Hour
+
+// signer returns the intermediate for p, a new one where the old has had its
+// time: a gateway may run for years. Where that fails, as for want of room on
+// the disk, the old one goes on signing as long as it lives.
+func (c *CA) signer(p Purpose, now time.Time) (*authority, error) {
+	a := c.inter[p]
+	if due(a.cert, c.root.cert, now) && !now.Before(c.again[p]) {
+		next, err := createIntermediate(intermediatePath(c.dir, p), p, c.root, now, replace)
+		if err == nil {
+			c.inter[p] = next
+			return next, nil
+		}
+		c.again[p] = now.Add(retryReplacing)
+	}
+	if now.After(a.cert.NotAfter) {
+		return nil, fmt.Errorf("ca: the authority in %s expired on %s: see that the gateway can write there, and restart it", intermediatePath(c.dir, p), a.cert.NotAfter.Format(time.DateOnly))
+	}
+	return a, nil
+}
+
 func (c *CA) issue(p Purpose, name string, now time.Time) (*tls.Certificate, error) {
+	signer, err := c.signer(p, now)
+	if err != nil {
+		return nil, err
+	}
 	key, serial, err := fresh()
 	if err != nil {
 		return nil, err
@@ -246,7 +324,6 @@ func (c *CA) issue(p Purpose, name string, now time.Time) (*tls.Certificate, err
 		BasicConstraintsValid: true,
 		URIs:                  []*url.URL{identity(p, name)},
 	}
-	signer := c.inter[p]
 	if t.NotAfter.After(signer.cert.NotAfter) {
 		t.NotAfter = signer.cert.NotAfter
 	}
@@ -268,10 +345,12 @@ func (c *CA) issue(p Purpose, name string, now time.Time) (*tls.Certificate, err
 func names(t *x509.Certificate, p Purpose, name string) error {
 	full := p.Name(name)
 	switch ip := net.ParseIP(name); {
+	case p != Listeners && !isLabels(name):
+		return fmt.Errorf("ca: %q is no name that %s can have: letters, digits, - and _, in labels", name, p)
 	case p == Listeners && ip != nil:
 		t.IPAddresses = []net.IP{ip}
 		return nil
-	case p == Listeners && (full == Domain || strings.HasSuffix(full, "."+Domain)):
+	case p == Listeners && Reserved(full):
 		return fmt.Errorf("ca: %s belongs to the gateway itself and is no listener's name", full)
 	case p == Listeners && name == "localhost":
 		t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
@@ -281,6 +360,20 @@ func names(t *x509.Certificate, p Purpose, name string) error {
 		t.Subject.CommonName = full
 	}
 	return nil
+}
+
+// isLabels reports whether name is made of DNS labels. A wildcard is none: it
+// would stand for every other name.
+func isLabels(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		odd := strings.IndexFunc(label, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+		})
+		if label == "" || len(label) > 63 || odd >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // identity is the URI by which a certificate names its holder.

@@ -6,6 +6,8 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"net"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,12 @@ func Purposes() []Purpose { return []Purpose{Listeners, Gateway, Services, Links
 // Domain is the domain under which the gateway names what has no name of its
 // own. It is in the reserved "internal" (ICANN resolution 2024.07.29.06).
 const Domain = "gatehouse.internal"
+
+// Reserved reports whether a DNS name is the gateway's own, which no listener
+// can have.
+func Reserved(name string) bool {
+	return name == Domain || strings.HasSuffix(name, "."+Domain)
+}
 
 // Name returns the DNS name that a certificate of p carries for name; for
 // Listeners, name itself.
@@ -78,8 +86,9 @@ func VerifyLink(leaf, intermediate *x509.Certificate, roots *x509.CertPool, name
 
 const (
 	rootLife         = 10 * 365 * day
+	rootNotice       = 365 * day // before its end
 	intermediateLife = 5 * 365 * day
-	// An intermediate in its last year is replaced when the gateway starts.
+	// An intermediate in its last year is replaced.
 	intermediateRest = 365 * day
 	leafLife         = 30 * day
 	// Clocks differ: certificates are valid from a while ago.
@@ -99,6 +108,15 @@ func authorityTemplate(name string, serial *big.Int, now time.Time, life time.Du
 	}
 }
 
+// everyAddress is all of IPv4 and of IPv6: no address may be certified where
+// only names are given out.
+func everyAddress() []*net.IPNet {
+	return []*net.IPNet{
+		{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
+		{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
+	}
+}
+
 // intermediateTemplate binds an intermediate to its purpose.
 func intermediateTemplate(p Purpose, serial *big.Int, now time.Time) *x509.Certificate {
 	t := authorityTemplate("Gatehouse "+string(p), serial, now, intermediateLife)
@@ -109,6 +127,7 @@ func intermediateTemplate(p Purpose, serial *big.Int, now time.Time) *x509.Certi
 		t.ExcludedDNSDomains = []string{Domain}
 	} else {
 		t.PermittedDNSDomains = []string{string(p) + "." + Domain}
+		t.ExcludedIPRanges = everyAddress()
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 const (
@@ -33,7 +34,23 @@ func prepare(dir string) error {
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("others may write to %s, where the gateway's private keys are: chmod 700 %s", dir, dir)
 	}
+	sweep(dir)
 	return nil
+}
+
+const (
+	unplaced    = ".new-" // begins the name of a file that is being written
+	abandonedIn = time.Hour
+)
+
+// sweep removes what a crash has left half written: keys that came to no use.
+func sweep(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, unplaced+"*"))
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > abandonedIn {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 func exists(path string) bool {
@@ -166,7 +183,7 @@ func linkNew(from, to string) error {
 // name once its bytes are on the disk.
 func write(path string, text []byte, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".new-*") // 0600
+	tmp, err := os.CreateTemp(dir, unplaced+"*") // 0600
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ type Class uint8
 const (
 	Free       Class = iota // passed on
 	Never                   // removed, whoever sends it
-	Forwarding              // a proxy's word: removed, or from trusted peers read
+	Forwarding              // a proxy's word on its client: removed, or from trusted peers read and passed on
 	Address                 // a client's address in some proxy's own field: removed, or from trusted peers made true
 	Connection              // Connection itself
 	TE                      // TE: reduced to "trailers"
@@ -29,7 +29,7 @@ func Classify(name string) Class {
 		return Never
 	}
 	switch name[0] | 0x20 {
-	case 'c', 'f', 'h', 'k', 'p', 't', 'u', 'x':
+	case 'c', 'f', 'h', 'k', 'p', 'r', 's', 't', 'u', 'w', 'x':
 	default:
 		return Free
 	}
@@ -67,12 +67,30 @@ func isFraming(name []byte) bool {
 
 func byPrefix(name []byte) Class {
 	switch {
-	case hasPrefix(name, "x-forwarded-"):
+	case hasPrefix(name, "x-forwarded-"), isIdentity(name):
 		return Forwarding
 	case hasPrefix(name, "x-gatehouse-"), hasPrefix(name, "proxy-"):
 		return Never
 	}
 	return Free
+}
+
+// isIdentity reports whether a name is of the families in which proxies tell a
+// server who the client is: TLS client certificates, and the users that load
+// balancers, gateways and login proxies have authenticated.
+func isIdentity(name []byte) bool {
+	switch name[0] {
+	case 'c':
+		return hasPrefix(name, "cf-access-")
+	case 's':
+		return hasPrefix(name, "ssl-client-")
+	case 'x':
+		return hasPrefix(name, "x-amzn-oidc-") || hasPrefix(name, "x-amzn-mtls-") || hasPrefix(name, "x-auth-request-") ||
+			hasPrefix(name, "x-client-cert") || hasPrefix(name, "x-consumer-") || hasPrefix(name, "x-credential-") ||
+			hasPrefix(name, "x-goog-authenticated-") || hasPrefix(name, "x-ms-client-principal") ||
+			hasPrefix(name, "x-remote-extra-") || hasPrefix(name, "x-ssl-")
+	}
+	return false
 }
 
 func hasPrefix(b []byte, prefix string) bool {
@@ -95,23 +113,28 @@ func byName(name []byte) Class {
 		// They make a server see another method, path or host than the
 		// one that was decided upon.
 		"x-http-method-override", "x-method-override", "x-http-method",
-		"x-original-url", "x-rewrite-url", "x-original-uri", "x-original-host", "x-http-host-override",
+		"x-original-url", "x-rewrite-url", "x-original-uri", "x-override-url", "x-original-method",
+		"x-original-host", "x-http-host-override", "x-host",
 		"x-forwarded", "x-original-forwarded-for":
 		return Never
-	case "forwarded":
+	case "forwarded",
+		"client-cert", "client-cert-chain", // RFC 9440 section 4: to be removed from what clients send
+		"remote-user", "x-remote-user", "x-remote-group", "x-remote-groups", "x-webauth-user", "x-authenticated-user",
+		"x-goog-iap-jwt-assertion", "x-anonymous-consumer":
 		return Forwarding
 	case "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip",
-		"cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip",
+		"cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "fly-client-ip", "wl-proxy-client-ip",
+		"x-azure-clientip", "x-appengine-user-ip",
 		"x-remote-ip", "x-remote-addr", "x-originating-ip", "x-envoy-external-address":
 		return Address
 	}
 	return Free
 }
 
-// CleanTrailer removes from a request's trailers, once its body has been read
-// to the end, every field that is not Free, and what must not come after
-// decisions were made by it (RFC 9110 section 6.5.1): credentials, cookies,
-// routing and the body's framing and type.
+// CleanTrailer removes from a request's trailers, announced or received, every
+// field that is not Free, and what must not come after decisions were made by
+// it (RFC 9110 section 6.5.1): credentials, cookies, routing and the body's
+// framing and type.
 func CleanTrailer(trailer http.Header) {
 	for name := range trailer {
 		if Classify(name) != Free || lateField(name) {

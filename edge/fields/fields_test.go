@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -9,13 +10,17 @@ func TestClassify(t *testing.T) {
 	for class, names := range map[Class]string{
 		Free: "Accept Authorization Cookie Content-Type Content-Length Host-Name X-Api-Key X_api_key X-Forward X-Forwardedfor Xforwarded-For User-Agent " +
 			"Te-Deum Upgrade-Insecure-Requests Keep Proxied Transfer X-Http-Methods X-Gatehouse Traceparent Connect " +
-			"X-Real-Ip-And-A-Name-That-Is-Longer-Than-Others Content-Type-Of-Something-Else_",
+			"X-Real-Ip-And-A-Name-That-Is-Longer-Than-Others Content-Type-Of-Something-Else_ " +
+			"Sec-Fetch-Site Range Referer Want-Digest X-Amzn-Trace-Id X-Amz-Date X-Auth-Token X-Client-Version X-Remote Client-Certificate Ssl-Clients",
 		Never: "Keep-Alive Proxy Proxy-Connection Proxy-Authorization Proxy-Anything Trailer Transfer-Encoding Http2-Settings Host " +
 			"X-Http-Method-Override X-HTTP-METHOD-OVERRIDE x_http_method_override X-Original-Url X-Rewrite-Url X-Gatehouse-Principal X_gatehouse_principal " +
 			"X_forwarded_for X-Forwarded_For X_Real_Ip Content_Length content_type Keep_alive Transfer_Encoding Proxy_Authorization " +
+			"X-Host x_original_method REMOTE_USER Ssl_Client_Verify X_Consumer_Username Client_Cert X-Remote_User " +
 			"X-Gatehouse-A-Name-That-Is-Longer-Than-All-Others X_Forwarded_A-Name-That-Is-Longer-Than-All-Others",
-		Forwarding: "Forwarded X-Forwarded-For x-forwarded-for X-Forwarded-Proto X-Forwarded-Anything-That-Is-Longer-Than-All-Others X-Forwarded-",
-		Address:    "X-Real-Ip True-Client-Ip CF-Connecting-IP",
+		Forwarding: "Client-Cert Client-Cert-Chain Remote-User X-Remote-User X-Remote-Extra-Scopes X-Webauth-User Ssl-Client-Verify X-Ssl-Client-Cert X-Client-Cert-Dn " +
+			"X-Amzn-Oidc-Identity X-Amzn-Mtls-Clientcert-Subject X-Auth-Request-User X-Consumer-Username X-Credential-Identifier X-Goog-Authenticated-User-Email " +
+			"Cf-Access-Authenticated-User-Email X-Ms-Client-Principal X-Ms-Client-Principal-Name Forwarded X-Forwarded-For x-forwarded-for X-Forwarded-Proto X-Forwarded-Anything-That-Is-Longer-Than-All-Others X-Forwarded-",
+		Address:    "X-Real-Ip True-Client-Ip CF-Connecting-IP Fly-Client-Ip WL-Proxy-Client-IP",
 		Connection: "Connection CONNECTION",
 		TE:         "TE te",
 		Upgrade:    "Upgrade",
@@ -28,6 +33,25 @@ func TestClassify(t *testing.T) {
 	}
 	if Classify("") != Never {
 		t.Error("the empty name passes")
+	}
+}
+
+func TestCleanTrailer(t *testing.T) {
+	trailer := http.Header{}
+	for _, name := range []string{"Grpc-Status", "X-Checksum", "Content-Digest", "Server-Timing"} {
+		trailer[name] = []string{"keep"}
+	}
+	for _, name := range []string{"X-Forwarded-For", "X_forwarded_for", "Forwarded", "Authorization", "Cookie", "Host", "Transfer-Encoding", "Content-Length", "Content_length", "Content-Type", "X-Http-Method-Override", "X-Gatehouse-Principal", "Te", "Connection", "Upgrade", "X-Real-Ip", "Client-Cert", "Remote_user", ""} {
+		trailer[name] = []string{"drop"}
+	}
+	CleanTrailer(trailer)
+	for name, v := range trailer {
+		if v[0] != "keep" {
+			t.Errorf("%q stays", name)
+		}
+	}
+	if len(trailer) != 4 {
+		t.Errorf("%v", trailer)
 	}
 }
 

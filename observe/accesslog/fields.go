@@ -105,6 +105,8 @@ func outcomeFields() map[string]field {
 		"upstream.target":   {text: func(r *Record) string { return r.Upstream.Target }},
 		"upstream.attempts": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"aborted":           {number: true, raw: aborted},
+		"coding":            {text: func(r *Record) string { return r.Coding.Name }},
+		"plainLength":       {number: true, raw: plainLength},
 	}
 }
 
@@ -155,6 +157,13 @@ func traceID(b []byte, r *Record) []byte {
 
 func requestTime(b []byte, r *Record) []byte {
 	return r.Start.UTC().AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
+}
+
+func plainLength(b []byte, r *Record) []byte {
+	if r.Coding.Name == "" {
+		return appendInt(b, r.Writer.Bytes())
+	}
+	return appendInt(b, r.Coding.Plain)
 }
 
 func upstreamStatus(b []byte, r *Record) []byte {

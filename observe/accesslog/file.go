@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -21,7 +22,7 @@ const (
 	maxBuffer  = 4 << 20                // bytes that wait while the disk is slow; what is over is dropped
 	retryDelay = time.Second            // between attempts to write what could not be written
 
-	closePatience = 5 * time.Second
+	patience = 5 * time.Second // with a write that hangs
 )
 
 // File is an access log's destination, and the keeper of its descriptor and
@@ -76,6 +77,7 @@ func Open(path string, stdout io.Writer, log *slog.Logger) (*File, error) {
 		if err := f.sink.open(); err != nil {
 			return nil, err
 		}
+		f.sink.endLine()
 	}
 	go f.run()
 	return f, nil
@@ -124,16 +126,28 @@ func (f *File) Counts() Counts {
 
 // Reopen writes what waits and opens the path anew, after the file was renamed:
 // once Reopen has returned, the old file is not written any more. On an error
-// it stays open and is written on.
+// it stays open and is written on. A write that hangs is not waited for longer
+// than patience; the path is then opened anew once it has ended.
 func (f *File) Reopen() error {
 	answer := make(chan error, 1)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case f.ask <- answer:
-		return <-answer
 	case <-f.done:
 		return os.ErrClosed
+	case <-timer.C:
+		return f.hangs()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-timer.C:
+		return f.hangs()
 	}
 }
+
+func (f *File) hangs() error { return fmt.Errorf("%s: a write hangs", f.path) }
 
 // Retire implements keeper.Entry: the goroutine writes what waits and ends. A
 // request that ends later still has its line written.
@@ -141,10 +155,10 @@ func (f *File) Retire() { f.once.Do(func() { close(f.stop) }) }
 
 // Close retires the File and returns when all lines are written, or could not
 // be. A write that hangs, to a pipe that nobody reads, is not waited for
-// longer than closePatience.
+// longer than patience.
 func (f *File) Close() {
 	f.Retire()
-	timer := time.NewTimer(closePatience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-f.done:
@@ -175,6 +189,7 @@ func (f *File) run() {
 		case <-f.stop:
 		}
 		spare = f.flush(spare)
+		f.sink.count(f.dropped.Load())
 		if answer != nil {
 			answer <- f.sink.reopen()
 		}

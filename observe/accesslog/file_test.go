@@ -287,7 +287,8 @@ func TestDiskFull(t *testing.T) {
 // counted, and at the end every line is accounted for.
 func TestDrops(t *testing.T) {
 	d := &device{room: -1, gate: make(chan struct{})}
-	f, _ := Open(Stdout, d, quiet())
+	var logged bytes.Buffer
+	f, _ := Open(Stdout, d, slog.New(slog.NewTextHandler(&logged, nil)))
 	line := append(bytes.Repeat([]byte("x"), 999), '\n')
 	n := 3 * maxBuffer / len(line)
 	for range n {
@@ -300,6 +301,9 @@ func TestDrops(t *testing.T) {
 	if c.Dropped == 0 || written+c.Dropped != uint64(n) || written != c.Appended {
 		t.Errorf("%d appended, %d written, %+v", n, written, c)
 	}
+	if strings.Count(logged.String(), "are dropped") != 1 {
+		t.Errorf("it says %q", &logged)
+	}
 }
 
 // A reader that never reads does not keep the gateway from ending.
@@ -310,7 +314,7 @@ func TestCloseDoesNotHang(t *testing.T) {
 		f.Append([]byte("line\n"))
 		start := time.Now()
 		f.Close()
-		if waited := time.Since(start); waited != closePatience {
+		if waited := time.Since(start); waited != patience {
 			t.Errorf("waited for %v", waited)
 		}
 		close(d.gate)
@@ -321,15 +325,54 @@ func TestCloseDoesNotHang(t *testing.T) {
 	})
 }
 
+// Whoever asks for the path to be opened anew does not wait for ever either.
+func TestReopenDoesNotHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{room: -1, gate: make(chan struct{})}
+		f, _ := Open(Stdout, d, quiet())
+		f.Append([]byte("line\n"))
+		for range 2 { // while lines gather, and while the write hangs
+			if err := f.Reopen(); err == nil || !strings.Contains(err.Error(), "hangs") {
+				t.Errorf("%v", err)
+			}
+		}
+		close(d.gate)
+		if err := f.Reopen(); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+	})
+}
+
+// A line that another process was cut off in stays alone.
+func TestEndsCutLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	for _, before := range []string{"", "whole\n", "who"} {
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, path)
+		f.Append([]byte("next\n"))
+		f.Close()
+		if got := content(t, path); got != strings.TrimSuffix(before, "\n")+strings.Repeat("\n", min(1, len(before)))+"next\n" {
+			t.Errorf("after %q: %q", before, got)
+		}
+	}
+}
+
 func TestLostAtTheEnd(t *testing.T) {
 	d := &device{room: 0}
-	f, _ := Open(Stdout, d, quiet())
+	var logged bytes.Buffer
+	f, _ := Open(Stdout, d, slog.New(slog.NewTextHandler(&logged, nil)))
 	for range 5 {
 		f.Append([]byte("line\n"))
 	}
 	f.Close()
 	if c := f.Counts(); c.Dropped != 5 {
 		t.Errorf("%+v", c)
+	}
+	if !strings.Contains(logged.String(), "lines=5") {
+		t.Errorf("it says %q", &logged)
 	}
 }
 

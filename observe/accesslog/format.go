@@ -78,6 +78,7 @@ func (f *Format) parse(format string, object bool) (errs []error) {
 		if at < 0 {
 			at = len(rest)
 		}
+		errs = append(errs, strangers(rest[:at])...)
 		p := piece{literal: quotes.literal(rest[:at], object)}
 		p.quoted = !object || quotes.inside
 		rest = rest[at:]
@@ -93,8 +94,24 @@ func (f *Format) parse(format string, object bool) (errs []error) {
 	return errs
 }
 
-// variable returns the name that s begins with: letters, digits, "_", "-" and
-// single dots between them.
+// strangers returns an error for each thing in literal text that was meant to be
+// a variable: $contxt.status, ${status}.
+func strangers(text string) (errs []error) {
+	for {
+		_, after, found := strings.Cut(text, "$")
+		if !found {
+			return errs
+		}
+		text = after
+		name := variable(strings.TrimPrefix(after, "{"))
+		if name != "" && (name[0] < '0' || name[0] > '9') {
+			errs = append(errs, fmt.Errorf("unknown variable $%s: variables are written as $context.requestId", name))
+		}
+	}
+}
+
+// variable returns the name that s begins with: letters, digits, "_" and single
+// dots between them.
 func variable(s string) string {
 	end := 0
 	for end < len(s) && (isNameByte(s[end]) || s[end] == '.' && end+1 < len(s) && isNameByte(s[end+1])) {

@@ -66,6 +66,13 @@ func bare() *Record {
 	return &Record{Exchange: x}
 }
 
+// coded is an answer that the gateway compressed.
+func coded() *Record {
+	r := bare()
+	r.Coding = exchange.Coding{Name: "zstd", Plain: 900}
+	return r
+}
+
 func compile(t testing.TB, format string, o Options) *Format {
 	t.Helper()
 	f, errs := Compile(format, o)
@@ -87,6 +94,7 @@ func TestJSONLines(t *testing.T) {
 	}{
 		{"answered", answered(), `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"GET /orders/{id}","method":"GET","host":"api.shop.test","path":"/orders/1234","query":"expand=lines&access_token=(redacted)","protocol":"HTTP/1.1","tls":true,"client":"203.0.113.9","principal":"jwt:https://login.shop.test|alice","status":200,"bytesIn":0,"bytesOut":512,"latencyMs":2.041,"userAgent":"curl/8.14.1","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"upstream":{"service":"orders","target":"10.0.1.10:8080","status":200,"latencyMs":1.530,"attempts":1}}`},
 		{"refused", refusedBy("auth", "no-token", 401), `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"POST /orders","method":"POST","host":"api.shop.test","path":"/orders","protocol":"HTTP/1.1","tls":true,"client":"203.0.113.9","status":401,"bytesIn":0,"bytesOut":26,"latencyMs":1.000,"userAgent":"a\"b\u001b[31m\r\nforged","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"refused":{"reason":"no-token","filter":"auth","rule":"customers","at":"gatehouse.yaml:21","detail":"found \"this\""}}`},
+		{"coded", coded(), `{"time":"1970-01-01T00:00:00.000Z","requestId":"id","status":0,"bytesIn":0,"bytesOut":0,"coding":"zstd","bytesPlain":900,"latencyMs":0.000,"generation":0,"aborted":true}`},
 		{"failed", failed, `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"GET /orders/{id}","method":"GET","host":"api.shop.test","path":"/orders/1234","protocol":"HTTP/1.1","tls":true,"sni":"other.test","client":"203.0.113.9","peer":"10.0.0.1","principal":"jwt:https://login.shop.test|alice","status":200,"bytesIn":0,"bytesOut":512,"latencyMs":2.041,"userAgent":"curl/8.14.1","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"upstream":{"service":"orders","target":"10.0.1.10:8080","connectMs":1000.000,"attempts":2,"error":"connect refused"},"aborted":true}`},
 		{"bare", bare(), `{"time":"1970-01-01T00:00:00.000Z","requestId":"id","status":0,"bytesIn":0,"bytesOut":0,"latencyMs":0.000,"generation":0,"aborted":true}`},
 	} {
@@ -126,7 +134,7 @@ func TestFormats(t *testing.T) {
 		{"$context.authorizer.error|$context.authorize.error|$context.refused.filter $context.refused.reason $context.refused.rule", refusedBy("auth", "no-token", 401), `found \"this\"|-|auth no-token customers`},
 		{"$context.error.responseType $context.waf.status", refusedBy("waf", "rule", 403), "WAF_FILTERED 403"},
 		{"$context.error.responseType $context.waf.status", refusedBy("authorize", "scope", 403), "ACCESS_DENIED -"},
-		{"$context.waf.error $context.identity.apiKey costs $5 ${x}", answered(), "- - costs $5 ${x}"},
+		{"$context.waf.error $context.identity.apiKey costs $5 $", answered(), "- - costs $5 $"},
 		{"$context.status $context.httpMethod", bare(), "0 -"},
 		{`{"id":"$context.requestId", "status":$context.status, "who":$context.identity.caller, "ua":"$context.identity.userAgent", "x":$context.integration.status}`, refusedBy("auth", "x", 401),
 			`{"id":"6f1c1b52-0000-4000-8000-000000000001", "status":401, "who":null, "ua":"a\"b\u001b[31m\r\nforged", "x":null}`},
@@ -176,6 +184,9 @@ func TestCompileErrors(t *testing.T) {
 		{"$context.authorizer.principalID", "unknown variable $context.authorizer.principalID"},
 		{"$context.authorizer.claims", "unknown variable $context.authorizer.claims"},
 		{"$context.authorizer.a.b", "unknown variable $context.authorizer.a.b"},
+		{"$contxt.requestId $context.status", "unknown variable $contxt.requestId"},
+		{"${context.requestId} $context.status", "unknown variable $context.requestId"},
+		{"$context.status $remote_addr", "unknown variable $remote_addr"},
 		{"$context.status\n$context.path", "more than one line"},
 		{`{"status":$context.status`, "no JSON object"},
 		{`{"status":$context.status$context.status x}`, "no JSON object"},
@@ -188,6 +199,9 @@ func TestCompileErrors(t *testing.T) {
 		if err := errors.Join(errs...); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("Compile(%q): %v, want %q", tc.format, err, tc.want)
 		}
+	}
+	if _, errs := Compile("$context.status $ $5 $$ {$}", Options{}); len(errs) > 0 {
+		t.Errorf("dollars alone: %v", errs)
 	}
 	if _, errs := Compile("$context.a $context.b", Options{}); len(errs) != 2 {
 		t.Errorf("%d errors, want both", len(errs))

@@ -35,6 +35,7 @@ func (f *Format) appendJSON(b []byte, rec *Record) []byte {
 	b = number(b, `,"status":`, int64(x.Writer.Status()))
 	b = number(b, `,"bytesIn":`, x.Body.Received())
 	b = number(b, `,"bytesOut":`, x.Writer.Bytes())
+	b = appendCoding(b, &x.Coding)
 	b = millis(b, `,"latencyMs":`, rec.Latency)
 	b = text(b, `,"userAgent":"`, rec.UserAgent)
 	b = appendTrace(b, x)
@@ -62,6 +63,13 @@ func appendConn(b []byte, x *exchange.Exchange) []byte {
 		b = text(b, `,"principal":"`, x.Principal.ID)
 	}
 	return b
+}
+
+func appendCoding(b []byte, c *exchange.Coding) []byte {
+	if c.Name == "" {
+		return b
+	}
+	return number(text(b, `,"coding":"`, c.Name), `,"bytesPlain":`, c.Plain)
 }
 
 func appendTrace(b []byte, x *exchange.Exchange) []byte {

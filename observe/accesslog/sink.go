@@ -31,6 +31,9 @@ type sink struct {
 	writing trouble
 	opening trouble
 
+	dropping trouble
+	dropped  uint64 // as of the last count
+
 	lost   atomic.Uint64
 	errors atomic.Uint64
 }
@@ -58,6 +61,23 @@ func (s *sink) open() error {
 	return nil
 }
 
+// endLine ends the line that a process was cut off in, by a full disk or the
+// machine's end, so that the next one does not hang on to it.
+func (s *sink) endLine() {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return // what may be written need not be readable
+	}
+	defer file.Close()
+	last := []byte{'\n'}
+	if size := s.info.Size(); size > 0 && s.info.Mode().IsRegular() {
+		_, _ = file.ReadAt(last, size-1)
+	}
+	if last[0] != '\n' {
+		_, _ = s.file.WriteString("\n")
+	}
+}
+
 // writable reports whether what stands at the path can be appended to without
 // waiting for a reader.
 func writable(m os.FileMode) bool { return m.IsRegular() || m&os.ModeCharDevice != 0 }
@@ -80,7 +100,7 @@ func (s *sink) follow() {
 		return
 	}
 	if err := s.open(); err != nil {
-		s.opening.tell(s, "the access log is gone from its place and cannot be opened anew", err)
+		s.opening.tell(s, "the access log is gone from its place and cannot be opened anew", slog.Any("error", err))
 		return
 	}
 	s.opening.end(s, "the access log was opened anew")
@@ -105,7 +125,7 @@ func (s *sink) put(lines []byte) {
 	s.errors.Add(1)
 	s.cut = n > 0 && lines[n-1] != '\n' || n == 0 && s.cut
 	s.rest = lines[n:]
-	s.writing.tell(s, "the access log cannot be written", err)
+	s.writing.tell(s, "the access log cannot be written", slog.Any("error", err))
 }
 
 // waits reports whether a failed write left something over.
@@ -136,6 +156,18 @@ func (s *sink) abandon(more []byte) {
 	n := bytes.Count(s.rest, []byte{'\n'}) + bytes.Count(more, []byte{'\n'})
 	s.rest = nil
 	s.lost.Add(uint64(n))
+	if n > 0 {
+		s.log.Warn("lines of the access log are lost: they could not be written before the end", slog.String("path", s.path), slog.Int("lines", n))
+	}
+}
+
+// count takes note of how many lines were dropped so far for want of room.
+func (s *sink) count(dropped uint64) {
+	if dropped == s.dropped {
+		return
+	}
+	s.dropped = dropped
+	s.dropping.tell(s, "lines of the access log are dropped: they come faster than they can be written", slog.Uint64("dropped", dropped))
 }
 
 func (s *sink) close() {
@@ -168,12 +200,12 @@ type trouble struct {
 	told  time.Time
 }
 
-func (t *trouble) tell(s *sink, what string, err error) {
+func (t *trouble) tell(s *sink, what string, why slog.Attr) {
 	if t.lasts && time.Since(t.told) < tellEvery {
 		return
 	}
 	t.lasts, t.told = true, time.Now()
-	s.log.Warn(what, slog.String("path", s.path), slog.Any("error", err))
+	s.log.Warn(what, slog.String("path", s.path), why)
 }
 
 func (t *trouble) end(s *sink, what string) {

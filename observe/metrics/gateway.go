@@ -39,11 +39,7 @@ func (c *gatewayCollector) Collect(ch chan<- prometheus.Metric) {
 	m := c.registry
 	ch <- gauge(c.build, 1, c.version, runtime.Version())
 	ch <- gauge(c.started, float64(m.started.UnixMilli())/1000)
-	var n int64
-	for i := range m.inFlight {
-		n += m.inFlight[i].n.Load()
-	}
-	ch <- gauge(c.inFlight, float64(n))
+	ch <- gauge(c.inFlight, float64(m.InFlight()))
 	ch <- gauge(c.generation, float64(m.reloads.generation.Load()))
 	ch <- counter(c.reloads, m.reloads.succeeded.Load(), "success")
 	ch <- counter(c.reloads, m.reloads.failed.Load(), "failure")

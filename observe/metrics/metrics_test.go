@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"gatehouse/exchange"
 )
 
@@ -150,14 +152,19 @@ func TestReload(t *testing.T) {
 func TestGatewayAndSources(t *testing.T) {
 	m := New("v1.2.3", Sources{
 		Upstreams: func() []UpstreamStats {
-			return []UpstreamStats{{Service: "orders", Target: "10.0.0.1:80", Healthy: true, InFlight: 2, ConnectFailures: 3}, {Service: "orders", Target: "10.0.0.2:80"}}
+			return []UpstreamStats{
+				{Service: "orders", Target: "10.0.0.1:80", InFlight: 2, ConnectFailures: 3}, {Service: "orders", Target: "10.0.0.2:80"},
+				{Service: "orders", Target: "10.0.0.1:80", Healthy: true, ConnectFailures: 1, Requests: 5}, // by another name
+			}
 		},
 		Listeners: func() []ListenerStats { return []ListenerStats{{Listener: ":8443", Open: 4, Accepted: 9}} },
 		Keys: func() []KeySetStats {
 			return []KeySetStats{{Source: "keys.json", Keys: 2, LastSuccess: time.UnixMilli(1500)}, {Source: "\xff"}}
 		},
-		Bodies: func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
-		Logs:   func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
+		Bodies:   func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
+		Codings:  func() []CodingStats { return []CodingStats{{Coding: "gzip", Answers: 3, Plain: 300, Coded: 30}} },
+		Encoders: func() EncoderStats { return EncoderStats{Used: 6, Limit: 12, Refused: 1} },
+		Logs:     func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
 	})
 	m.Reloaded(1, nil)
 	m.Reloaded(0, errors.New("no"))
@@ -170,11 +177,18 @@ func TestGatewayAndSources(t *testing.T) {
 		`gatehouse_upstream_healthy{service="orders",target="10.0.0.1:80"}`:                "1",
 		`gatehouse_upstream_healthy{service="orders",target="10.0.0.2:80"}`:                "0",
 		`gatehouse_upstream_requests_in_flight{service="orders",target="10.0.0.1:80"}`:     "2",
-		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`: "3",
+		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`: "4",
+		`gatehouse_upstream_requests_total{service="orders",target="10.0.0.1:80"}`:         "5",
 		`gatehouse_connections_open{listener=":8443"}`:                                     "4",
 		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                "1.5",
 		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                           "0",
 		`gatehouse_body_buffer_used_bytes`:                                                 "5",
+		`gatehouse_compress_answers_total{coding="gzip"}`:                                  "3",
+		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                              "300",
+		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                              "30",
+		`gatehouse_compress_memory_used_bytes`:                                             "6",
+		`gatehouse_compress_memory_limit_bytes`:                                            "12",
+		`gatehouse_compress_memory_refused_total`:                                          "1",
 		`gatehouse_access_log_dropped_total{log="stdout"}`:                                 "1",
 		`gatehouse_config_generation`:                                                      "2",
 		`gatehouse_config_reloads_total{result="success"}`:                                 "2",
@@ -184,6 +198,38 @@ func TestGatewayAndSources(t *testing.T) {
 	absent(t, got, "gatehouse_throttle")
 	if _, ok := got["go_goroutines"]; !ok {
 		t.Error("Go's own metrics are missing")
+	}
+}
+
+// What stands at /metrics is as Prometheus' own linter wants it.
+func TestLint(t *testing.T) {
+	m := New("v1.2.3", Sources{
+		Upstreams: func() []UpstreamStats { return []UpstreamStats{{Service: "orders", Target: "10.0.0.1:80"}} },
+		Listeners: func() []ListenerStats { return []ListenerStats{{Listener: ":8443"}} },
+		Throttles: func() []ThrottleStats { return []ThrottleStats{{Scope: "address"}} },
+		Keys:      func() []KeySetStats { return []KeySetStats{{Source: "keys.json"}} },
+		Bodies:    func() BodyStats { return BodyStats{} },
+		Logs:      func() []LogStats { return []LogStats{{Log: "stdout"}} },
+	})
+	l := m.Begin()
+	route := l.Route(Key{"shop", "prod", "GET /orders/{id}"})
+	l.Commit()
+	x := ended("GET", 403, 10)
+	x.Upstream.Latency = time.Millisecond
+	x.Refused = &exchange.Refusal{Reason: "scope", Rule: &exchange.Rule{Filter: "authorize"}}
+	route.Count(1, x, time.Second)
+	rec := httptest.NewRecorder()
+	m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	problems, err := promlint.New(rec.Body).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	families, err := m.Gatherer().Gather()
+	if err != nil || len(families) < 30 {
+		t.Errorf("%d families, %v", len(families), err)
 	}
 }
 

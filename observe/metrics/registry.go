@@ -73,6 +73,15 @@ func (m *Registry) Enter(stripe uint32) { m.inFlight[stripe%stripes].n.Add(1) }
 // Leave counts a request out.
 func (m *Registry) Leave(stripe uint32) { m.inFlight[stripe%stripes].n.Add(-1) }
 
+// InFlight returns how many requests are in.
+func (m *Registry) InFlight() int64 {
+	var n int64
+	for i := range m.inFlight {
+		n += m.inFlight[i].n.Load()
+	}
+	return n
+}
+
 // Reloaded notes the outcome of loading a configuration, the first included;
 // generation is that which serves now.
 func (m *Registry) Reloaded(generation uint64, err error) {

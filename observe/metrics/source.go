@@ -69,7 +69,7 @@ const (
 // collectors returns a collector for every source that there is.
 func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
-		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(),
+		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(),
 	}
 	present := all[:0]
 	for _, c := range all {
@@ -82,7 +82,7 @@ func (s Sources) collectors() []prometheus.Collector {
 
 func (s Sources) upstreams() prometheus.Collector {
 	type T = UpstreamStats
-	return newFamily(s.Upstreams, "upstream", []string{"service", "target"},
+	return newFamily(merged(s.Upstreams), "upstream", []string{"service", "target"},
 		func(u *T) []string { return []string{u.Service, u.Target} },
 		column[T]{"healthy", "1 where the target gets requests.", current, func(u *T) float64 { return flag(u.Healthy) }},
 		column[T]{"requests_in_flight", "Requests that the target is answering.", current, func(u *T) float64 { return float64(u.InFlight) }},
@@ -91,6 +91,39 @@ func (s Sources) upstreams() prometheus.Collector {
 		column[T]{"connections", "Connections that are open.", current, func(u *T) float64 { return float64(u.ConnectionsOpen) }},
 		column[T]{"connections_idle", "Open connections that wait for a request.", current, func(u *T) float64 { return float64(u.ConnectionsIdle) }},
 	)
+}
+
+// merged adds up what is the same target of the same service, such as an address
+// to which two of its names lead: a series that stands twice is none.
+func merged(rows func() []UpstreamStats) func() []UpstreamStats {
+	if rows == nil {
+		return nil
+	}
+	return func() []UpstreamStats {
+		type target struct{ service, target string }
+		var out []UpstreamStats
+		known := make(map[target]int)
+		for _, row := range rows() {
+			key := target{label(row.Service), label(row.Target)}
+			i, twice := known[key]
+			if !twice {
+				known[key] = len(out)
+				out = append(out, row)
+				continue
+			}
+			out[i].add(&row)
+		}
+		return out
+	}
+}
+
+func (u *UpstreamStats) add(o *UpstreamStats) {
+	u.Healthy = u.Healthy || o.Healthy
+	u.InFlight += o.InFlight
+	u.Requests += o.Requests
+	u.ConnectFailures += o.ConnectFailures
+	u.ConnectionsOpen += o.ConnectionsOpen
+	u.ConnectionsIdle += o.ConnectionsIdle
 }
 
 func (s Sources) listeners() prometheus.Collector {
@@ -129,8 +162,8 @@ func (s Sources) logs() prometheus.Collector {
 	type T = LogStats
 	return newFamily(s.Logs, "access_log", []string{"log"},
 		func(l *T) []string { return []string{l.Log} },
-		column[T]{"lines_total", "Lines written.", counts, func(l *T) float64 { return float64(l.Lines) }},
-		column[T]{"dropped_total", "Lines lost because they came faster than they could be written.", counts, func(l *T) float64 { return float64(l.Dropped) }},
+		column[T]{"lines_total", "Lines taken for writing.", counts, func(l *T) float64 { return float64(l.Lines) }},
+		column[T]{"dropped_total", "Lines lost: the buffer was full, or they could not be written to the end.", counts, func(l *T) float64 { return float64(l.Dropped) }},
 		column[T]{"write_errors_total", "Writes that failed.", counts, func(l *T) float64 { return float64(l.WriteErrors) }},
 	)
 }
@@ -144,6 +177,29 @@ func (s Sources) bodies() prometheus.Collector {
 		func(*T) []string { return nil },
 		column[T]{"used_bytes", "Memory of buffered bodies.", current, func(b *T) float64 { return float64(b.Used) }},
 		column[T]{"limit_bytes", "Memory that buffered bodies may take.", current, func(b *T) float64 { return float64(b.Limit) }},
+	)
+}
+
+func (s Sources) codings() prometheus.Collector {
+	type T = CodingStats
+	return newFamily(s.Codings, "compress", []string{"coding"},
+		func(c *T) []string { return []string{c.Coding} },
+		column[T]{"answers_total", "Answers that were compressed.", counts, func(c *T) float64 { return float64(c.Answers) }},
+		column[T]{"plain_bytes_total", "Bytes of their bodies before.", counts, func(c *T) float64 { return float64(c.Plain) }},
+		column[T]{"coded_bytes_total", "Bytes of their bodies after.", counts, func(c *T) float64 { return float64(c.Coded) }},
+	)
+}
+
+func (s Sources) encoders() prometheus.Collector {
+	if s.Encoders == nil {
+		return nil
+	}
+	type T = EncoderStats
+	return newFamily(func() []T { return []T{s.Encoders()} }, "compress_memory", nil,
+		func(*T) []string { return nil },
+		column[T]{"used_bytes", "Memory of the encoders at work.", current, func(e *T) float64 { return float64(e.Used) }},
+		column[T]{"limit_bytes", "Memory that encoders may take.", current, func(e *T) float64 { return float64(e.Limit) }},
+		column[T]{"refused_total", "Answers that stayed plain because it was used up.", counts, func(e *T) float64 { return float64(e.Refused) }},
 	)
 }
 

@@ -11,6 +11,8 @@ type Sources struct {
 	Keys      func() []KeySetStats
 	Logs      func() []LogStats
 	Bodies    func() BodyStats
+	Codings   func() []CodingStats
+	Encoders  func() EncoderStats
 }
 
 // UpstreamStats is one target of one service.
@@ -55,8 +57,8 @@ type KeySetStats struct {
 // LogStats is one access log.
 type LogStats struct {
 	Log         string
-	Lines       uint64 // written
-	Dropped     uint64 // lost because the buffer was full
+	Lines       uint64 // taken
+	Dropped     uint64 // lost: not taken since the buffer was full, or never written
 	WriteErrors uint64
 }
 
@@ -64,4 +66,19 @@ type LogStats struct {
 type BodyStats struct {
 	Used  int64
 	Limit int64
+}
+
+// CodingStats is one content coding that the gateway gives answers.
+type CodingStats struct {
+	Coding  string
+	Answers uint64
+	Plain   uint64 // bytes of bodies before
+	Coded   uint64 // and after
+}
+
+// EncoderStats is the memory of the encoders at work.
+type EncoderStats struct {
+	Used    int64
+	Limit   int64
+	Refused uint64 // answers that stayed plain for want of it
 }

@@ -34,6 +34,8 @@ func decode(b []byte) *Entry {
 	e.Refused = d.refusal()
 	e.API, e.Stage, e.Route = d.text(), d.text(), d.text()
 	e.RouteAt = d.position()
+	e.Upstream = d.upstream()
+	e.Trail, e.Untold = d.trail()
 	e.Method, e.Host, e.Path = d.text(), d.text(), d.text()
 	e.Query = d.query()
 	e.Protocol = d.text()
@@ -42,8 +44,6 @@ func decode(b []byte) *Entry {
 	e.Client, e.Peer, e.Principal = d.text(), d.text(), d.text()
 	e.UserAgent = d.text()
 	e.TraceID = d.trace()
-	e.Upstream = d.upstream()
-	e.Trail, e.Untold = d.trail()
 	e.Cut = d.flag()
 	return e
 }

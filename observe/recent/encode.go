@@ -36,6 +36,9 @@ func encode(b []byte, x *exchange.Exchange, userAgent string, latency time.Durat
 	e.text(x.Stage)
 	e.text(x.Route)
 	e.position(x.RouteAt)
+	e.upstream(&x.Upstream)
+	e.trail(&x.Trail)
+	// What the client made long comes last, and is what is cut.
 	e.text(x.Method)
 	e.text(x.Host)
 	e.text(x.Path.Raw)
@@ -44,8 +47,6 @@ func encode(b []byte, x *exchange.Exchange, userAgent string, latency time.Durat
 	e.connection(x)
 	e.text(userAgent)
 	e.b = append(e.b, x.Trace.ID[:]...)
-	e.upstream(&x.Upstream)
-	e.trail(&x.Trail)
 	e.flag(e.cut)
 	return e.b
 }

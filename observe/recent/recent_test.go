@@ -241,6 +241,27 @@ func TestLongValues(t *testing.T) {
 	}
 }
 
+// What a client makes long does not take the place of why it was let in.
+func TestLongRequestKeepsItsTrail(t *testing.T) {
+	x, _ := begin(t, "long", "GET", "/"+strings.Repeat("a", 5000)+"?"+strings.Repeat("code=1&", 700))
+	x.Host = strings.Repeat("h", 250)
+	for i := range 10 {
+		x.Trail.Add(&exchange.Rule{Filter: "throttle", Name: "50/s per principal", At: at(i + 1)}, exchange.Passed, "")
+	}
+	x.Upstream = exchange.Upstream{Service: "orders", Target: "10.0.1.10:8080", Status: 200, Attempts: 1}
+	x.Finish()
+	data := encode(nil, x, strings.Repeat("u", 5000), 1)
+	e := decode(data)
+	if len(data) > maxEntry+1024 || !e.Cut || len(e.Trail) != 10 || e.Upstream.Target != "10.0.1.10:8080" {
+		t.Errorf("%d bytes, %+v", len(data), e)
+	}
+	for i, s := range e.Trail {
+		if s.Filter != "throttle" || s.Rule != "50/s per principal" || s.At != fmt.Sprint("gatehouse.yaml:", i+1) {
+			t.Errorf("step %d: %+v", i, s)
+		}
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	r := New(8)
 	var wg sync.WaitGroup

@@ -138,7 +138,7 @@ func listener(e *Entry) string {
 func route(e *Entry) string {
 	switch {
 	case e.API == "":
-		return "none: no API serves this host"
+		return "none: no API serves this host and path"
 	case e.Route == "":
 		return "none of " + plain(e.API) + "/" + plain(e.Stage)
 	}

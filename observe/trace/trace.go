@@ -28,10 +28,10 @@ const (
 // services that decide by their parent would record nothing otherwise.
 func Continue(x *exchange.Exchange, h http.Header) {
 	t, ok := fromParent(h[parentHeader])
-	if !ok || !goodState(h[stateHeader]) {
+	if ok {
+		keepState(h)
+	} else {
 		delete(h, stateHeader)
-	}
-	if !ok {
 		t, ok = fromAmzn(h[amznHeader])
 	}
 	if !ok {
@@ -133,28 +133,12 @@ func fromParent(values []string) (t exchange.Trace, ok bool) {
 	return t, t.ID != [16]byte{} && t.Parent != [8]byte{}
 }
 
-// maxState is the longest tracestate passed on; the standard asks for 512.
-const maxState = 512
-
-// goodState reports whether tracestate headers hold nothing but printable
-// ASCII, within the length.
-func goodState(values []string) bool {
-	total := 0
-	for _, s := range values {
-		total += len(s) + 1
-		for i := 0; i < len(s); i++ {
-			if (s[i] < 0x20 || s[i] > 0x7e) && s[i] != '\t' {
-				return false
-			}
-		}
-	}
-	return total > 0 && total <= maxState+1
-}
+const maxAmzn = 512 // bytes of an X-Amzn-Trace-Id that is read
 
 // fromAmzn reads an X-Amzn-Trace-Id header. It must have one good Root; a bad
 // Parent is left out.
 func fromAmzn(values []string) (t exchange.Trace, ok bool) {
-	if len(values) != 1 || len(values[0]) > maxState {
+	if len(values) != 1 || len(values[0]) > maxAmzn {
 		return t, false
 	}
 	t.Sampled = true

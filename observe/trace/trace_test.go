@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -44,7 +45,16 @@ func TestContinue(t *testing.T) {
 		{"bad w3c loses its state", http.Header{"Traceparent": {"00-x"}, "Tracestate": {"a=1"}}, fresh, "", true, ""},
 		{"state alone", http.Header{"Tracestate": {"a=1"}}, fresh, "", true, ""},
 		{"state with control bytes", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=\x7f"}}, parentID, "00f067aa0ba902b7", true, ""},
-		{"state too long", http.Header{"Traceparent": {goodParent}, "Tracestate": {strings.Repeat("a", 513)}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state of several systems", http.Header{"Traceparent": {goodParent}, "Tracestate": {"t61rcw@d1=a b, _ ,x/y-z*=1"}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state with empty members", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=1,,\t, b-2=3"}}, parentID, "00f067aa0ba902b7", true, "a=1,,\t, b-2=3"},
+		{"state without a value", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=1,b"}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state with an upper case key", http.Header{"Traceparent": {goodParent}, "Tracestate": {"A=1"}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state with two equals signs", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=1=2"}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state of nothing", http.Header{"Traceparent": {goodParent}, "Tracestate": {""}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state of 32 members", http.Header{"Traceparent": {goodParent}, "Tracestate": {members(32)}}, parentID, "00f067aa0ba902b7", true, members(32)},
+		{"state of 33 members", http.Header{"Traceparent": {goodParent}, "Tracestate": {members(30), members(3)}}, parentID, "00f067aa0ba902b7", true, ""},
+		{"state too long", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=1,b=" + strings.Repeat("x", 200) + ",c=" + strings.Repeat("y", 200) + ",d=" + strings.Repeat("z", 200)}}, parentID, "00f067aa0ba902b7", true, "a=1,b=" + strings.Repeat("x", 200) + ",c=" + strings.Repeat("y", 200)},
+		{"state with a long value", http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=" + strings.Repeat("x", 257)}}, parentID, "00f067aa0ba902b7", true, ""},
 		{"amazon", http.Header{"X-Amzn-Trace-Id": {goodAmzn}}, amznID, "53995c3f42cd8ad8", true, ""},
 		{"amazon unsampled", http.Header{"X-Amzn-Trace-Id": {"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"}}, amznID, "", false, ""},
 		{"amazon of a balancer", http.Header{"X-Amzn-Trace-Id": {"Self=1-67891234-12456789abcdef012345678;Root=1-5759e988-bd862e3fe1be46a994272793"}}, amznID, "", true, ""},
@@ -76,6 +86,25 @@ func TestContinue(t *testing.T) {
 			}
 			checkHeaders(t, x, tc.header)
 		})
+	}
+}
+
+// members is a tracestate of n members.
+func members(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("k%d=%d", i, i))
+	}
+	return strings.Join(all, ",")
+}
+
+// Several headers are one list, which is cut where it has gone far enough.
+func TestStateOfSeveralHeaders(t *testing.T) {
+	long := "b=" + strings.Repeat("x", 250)
+	h := http.Header{"Traceparent": {goodParent}, "Tracestate": {"a=1", long, "c=" + long[2:] + ",d=1", "e=1"}}
+	Continue(&exchange.Exchange{Start: time.Now()}, h)
+	if got := h["Tracestate"]; len(got) != 3 || got[0] != "a=1" || got[1] != long || got[2] != "c="+long[2:] {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -113,5 +142,8 @@ func FuzzContinue(f *testing.F) {
 		h := http.Header{"Traceparent": {parent}, "Tracestate": {state}, "X-Amzn-Trace-Id": {amzn}}
 		Continue(x, h)
 		checkHeaders(t, x, h)
+		if got := h.Get("Tracestate"); len(got) > maxState || !strings.HasPrefix(state, got) {
+			t.Errorf("tracestate %q became %q", state, got)
+		}
 	})
 }

@@ -15,13 +15,19 @@ type Conn struct {
 	endpoint *Endpoint
 	raw      syscall.RawConn // of the socket; nil where there is none to peek at
 	look     func(fd uintptr)
-	quiet    bool // what look found: open, and nothing to read
+	quiet    bool     // what look found: open, and nothing to read
+	records  *records // below TLS; nil without
+	short    bool     // the last Read returned less than it could have
+	one      [1]byte
 	armed    bool // a write deadline was set
 	expires  time.Time
 }
 
 func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
 	out := &Conn{Conn: c, endpoint: e, Plain: c == socket}
+	if r, ok := socket.(*records); ok {
+		out.records, socket = r, r.Conn
+	}
 	if s, ok := socket.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			out.raw = raw
@@ -31,10 +37,20 @@ func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
 	return out
 }
 
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.short = n < len(p)
+	return n, err
+}
+
 // alive reports whether an idle connection can be used again: the other side
-// has neither closed it nor sent what nobody asked for. Only the socket is
-// looked at, without waiting.
+// has neither closed it nor sent what nobody asked for. The socket is looked
+// at, and what TLS has read ahead, without waiting.
 func (c *Conn) alive() bool {
+	if c.records != nil && !c.drained() {
+		return false
+	}
 	if c.raw == nil {
 		return true
 	}

@@ -32,6 +32,7 @@ type Endpoint struct {
 	mu      sync.Mutex
 	idle    []*Conn
 	sweeper *time.Timer // nil until the first connection idles
+	sweeps  time.Time   // when sweep runs next; zero where it need not
 	retired bool
 }
 
@@ -84,6 +85,7 @@ func (e *Endpoint) connect(ctx context.Context) (c, socket net.Conn, err error) 
 	if err != nil || e.tls == nil {
 		return socket, socket, err
 	}
+	socket = &records{Conn: socket}
 	secured := tls.Client(socket, e.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = socket.Close()
@@ -103,19 +105,22 @@ func (e *Endpoint) Keep(c *Conn, limit int, timeout time.Duration) {
 		return
 	}
 	e.idle = append(e.idle, c)
-	if len(e.idle) == 1 {
-		e.schedule(timeout)
-	}
+	e.sweepAt(c.expires, timeout)
 	e.mu.Unlock()
 }
 
-// schedule makes sweep run after d. It is called with mu held.
-func (e *Endpoint) schedule(d time.Duration) {
-	if e.sweeper == nil {
-		e.sweeper = time.AfterFunc(d, e.sweep)
+// sweepAt makes sweep run at t, in d from now, unless it runs before. It is
+// called with mu held.
+func (e *Endpoint) sweepAt(t time.Time, d time.Duration) {
+	switch {
+	case !e.sweeps.IsZero() && !t.Before(e.sweeps):
 		return
+	case e.sweeper == nil:
+		e.sweeper = time.AfterFunc(d, e.sweep)
+	default:
+		e.sweeper.Reset(d)
 	}
-	e.sweeper.Reset(d)
+	e.sweeps = t
 }
 
 // sweep closes the connections that idled too long.
@@ -124,7 +129,7 @@ func (e *Endpoint) sweep() {
 	var old []*Conn
 	e.mu.Lock()
 	kept := e.idle[:0]
-	var next time.Duration
+	e.sweeps = time.Time{}
 	for _, c := range e.idle {
 		left := c.expires.Sub(now)
 		if left <= 0 {
@@ -132,15 +137,10 @@ func (e *Endpoint) sweep() {
 			continue
 		}
 		kept = append(kept, c)
-		if next == 0 || left < next {
-			next = left
-		}
+		e.sweepAt(c.expires, left)
 	}
 	clear(e.idle[len(kept):])
 	e.idle = kept
-	if len(kept) > 0 {
-		e.schedule(next)
-	}
 	e.mu.Unlock()
 	for _, c := range old {
 		c.Discard()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatehouse/dial"
@@ -119,21 +120,40 @@ func TestAliveAfterDeadline(t *testing.T) {
 	}
 }
 
+// Each connection idles as long as the service says that used it last, whoever
+// else shares the endpoint.
 func TestSweep(t *testing.T) {
-	address, _ := accepting(t)
-	_, e := endpointAt(t, address)
-	long, short := open(t, e), open(t, e)
-	e.Keep(long, 8, time.Minute)
-	e.Keep(short, 8, 10*time.Millisecond) // of another service, on the same endpoint
-	time.Sleep(20 * time.Millisecond)
-	e.sweep()
-	if all, idle := e.Connections(); all != 1 || idle != 1 {
-		t.Errorf("%d connections, %d idle", all, idle)
-	}
-	if e.Idle() != long {
-		t.Error("the wrong one was closed")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		e := &Endpoint{}
+		keep := func(timeout time.Duration) {
+			e.open.Add(1)
+			e.Keep(&Conn{Conn: closer{}, endpoint: e}, 8, timeout)
+		}
+		left := func(after time.Duration, want int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if all, idle := e.Connections(); all != want || idle != want {
+				t.Errorf("%d connections, %d idle, want %d", all, idle, want)
+			}
+		}
+		keep(time.Minute)
+		keep(time.Second)
+		left(time.Second-1, 2)
+		left(1, 1)
+		left(58*time.Second, 1)
+		e.Idle().Discard() // what was in use when its time came
+		left(5*time.Second, 0)
+		keep(2 * time.Minute)
+		keep(time.Minute)
+		left(time.Minute, 1)
+		left(time.Minute, 0)
+	})
 }
+
+type closer struct{ net.Conn }
+
+func (closer) Close() error { return nil }
 
 func TestLimitHoldsConcurrently(t *testing.T) {
 	address, _ := accepting(t)

@@ -10,7 +10,8 @@ import (
 	"sync"
 
 	"gatehouse/balance"
-	"gatehouse/upstream/wire"
+	"gatehouse/dial"
+	"gatehouse/http1/wire"
 )
 
 // WatchKey is what a Watch is kept by: what it probes, and how.
@@ -125,7 +126,10 @@ type probe struct {
 
 func (p probe) run(ctx context.Context, e *Endpoint) error {
 	c, _, err := e.connect(ctx)
-	if err != nil {
+	switch {
+	case dial.KindOf(err) == dial.Exhausted:
+		return fmt.Errorf("%w: %w", balance.ErrNoVerdict, err)
+	case err != nil:
 		return Why(err)
 	}
 	defer c.Close()
