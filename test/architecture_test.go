@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -133,6 +134,28 @@ func TestArchitectureEveryRoomHasAReadme(t *testing.T) {
 			t.Errorf("room %s has no README.md", name)
 		} else if name != "bench" && !strings.Contains(string(text), "reload") {
 			t.Errorf("the README of %s does not say what outlives a reload", name)
+		}
+	}
+}
+
+// The README of this room says what each file of scenarios or tests is for, but
+// for those that only help others.
+func TestArchitectureTestsAreListed(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	helpers := []string{"client_test.go", "gateway_test.go", "keys_test.go", "main_test.go"}
+	for _, pattern := range []string{"scenarios/*.txtar", "*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+			if !slices.Contains(helpers, name) && !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("test/README.md does not say what %s is for", file)
+			}
 		}
 	}
 }
