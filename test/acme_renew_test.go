@@ -114,7 +114,7 @@ func TestACMERenewsByARI(t *testing.T) {
 // While the CA is down requests go on: with the internal CA's certificate where
 // there is no other, with the last one where there is, though it has expired.
 func TestACMEWithoutItsCA(t *testing.T) {
-	const text = "{{listen}}\n{{admin}}\nacme: {{{ca}}}\napis: {a: {domains: [%s], authorize: none, routes: [{match: \"ANY /{proxy*}\", target: mock}]}}\n"
+	const text = "{{listen}}\nacme: {{{ca}}}\napis: {a: {domains: [%s], authorize: none, routes: [{match: \"ANY /{proxy*}\", target: mock}]}}\n"
 	h := withCA(t, pebble.Options{Life: 4 * time.Second, NoARI: true}, fmt.Sprintf(text, "a.down.test"), nil, func(ca *pebble.CA) { ca.SetDown(true) })
 	h.await("a failure", func() bool { return h.certificate("a.down.test").Problem != "" })
 	if got := h.shows("a.down.test"); got.Issuer.CommonName != "Gatehouse listeners" || got.DNSNames[0] != "a.down.test" {
@@ -156,10 +156,7 @@ func TestACMEWithoutItsCA(t *testing.T) {
 // metric waits for a line of the metrics.
 func (h *acmeHouse) metric(line string) {
 	h.t.Helper()
-	h.await(line, func() bool {
-		a := raw(h.t, h.adminAt, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-		return strings.Contains(a.body, line+"\n")
-	})
+	h.await(line, func() bool { return strings.Contains(h.metrics(), line+"\n") })
 }
 
 // A restart serves what is stored from the first handshake on, whatever has

@@ -25,8 +25,8 @@ import (
 // acmeHouse is a gateway whose certificates come from a CA in this process.
 type acmeHouse struct {
 	*running
-	ca                         *pebble.CA
-	secureAt, plainAt, adminAt string
+	ca                *pebble.CA
+	secureAt, plainAt string
 }
 
 // withCA starts a CA and a gateway. The configuration's {{ca}} stands for
@@ -37,7 +37,7 @@ func withCA(t *testing.T, o pebble.Options, text string, files map[string][]byte
 	secure, plain := pebble.FreePort(t), pebble.FreePort(t)
 	o.TLSPort, _ = strconv.Atoi(secure)
 	o.HTTPPort, _ = strconv.Atoi(plain)
-	h := &acmeHouse{ca: pebble.Start(t, o), secureAt: "127.0.0.1:" + secure, plainAt: "127.0.0.1:" + plain, adminAt: "127.0.0.1:" + pebble.FreePort(t)}
+	h := &acmeHouse{ca: pebble.Start(t, o), secureAt: "127.0.0.1:" + secure, plainAt: "127.0.0.1:" + plain}
 	for _, f := range before {
 		f(h.ca)
 	}
@@ -53,7 +53,7 @@ func (h *acmeHouse) fill(text string) string {
 	return strings.NewReplacer(
 		"{{ca}}", fmt.Sprintf("directory: %q, ca: pebble.pem, email: ops@shop.test, agree: true", h.ca.Directory),
 		"{{listen}}", fmt.Sprintf(`listen: [{address: %q, tls: {certificates: acme}}, {address: %q, redirect: https}]`, h.secureAt, h.plainAt),
-		"{{secure}}", h.secureAt, "{{admin}}", fmt.Sprintf("admin: {address: %q}", h.adminAt), "{{plain}}", h.plainAt,
+		"{{secure}}", h.secureAt, "{{plain}}", h.plainAt,
 	).Replace(text)
 }
 

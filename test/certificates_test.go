@@ -46,7 +46,7 @@ apis: {a: {domains: [localhost], authorize: none, routes: [{match: GET /, target
 			t.Fatalf("the new certificate is not served: %v\n%s", err, r.log)
 		}
 	}
-	ask(t, open)
+	askOver(t, open)
 	if !exchangeOver(t, r.address("127.0.0.1:00"), sessions).ConnectionState().DidResume {
 		t.Error("a session of the other listener is not resumed")
 	}
@@ -72,11 +72,11 @@ func exchangeOver(t *testing.T, address string, c *tls.Config) *tls.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	ask(t, conn)
+	askOver(t, conn)
 	return conn
 }
 
-func ask(t *testing.T, conn *tls.Conn) {
+func askOver(t *testing.T, conn *tls.Conn) {
 	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
