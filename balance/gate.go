@@ -21,9 +21,9 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Claimed Outcome = iota
-	NoRoom          // every target that is usable has as many requests as it may have
-	NoTarget        // there is none to wait for
+	Claimed  Outcome = iota
+	NoRoom           // every target that is usable has as many requests as it may have
+	NoTarget         // there is none to wait for
 )
 
 // Claimer is a request that wants a target. Claim is called by one goroutine at
