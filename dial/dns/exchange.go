@@ -134,14 +134,12 @@ func (q *question) send(ctx context.Context, server netip.AddrPort, until time.T
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "udp", server.String())
 	if err != nil {
-		if ctx.Err() == nil {
-			q.why = "the server cannot be reached"
-		}
+		q.why = unsent(err)
 		return
 	}
 	q.pickUp(ctx, c, until)
 	if err := q.conn.WriteMsg(q.msg); err != nil {
-		q.why = "the server cannot be reached"
+		q.why = unsent(err)
 		q.hangUp()
 	}
 }
@@ -274,10 +272,24 @@ func (q *question) judge(m *dns.Msg) {
 	}
 }
 
+// unsent is why a question could not be sent.
+func unsent(err error) string {
+	if isLate(err) {
+		return "no answer in time"
+	}
+	return "the server cannot be reached"
+}
+
+// isLate reports whether time was up, or the context's end closed the connection.
+func isLate(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, net.ErrClosed) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
 func reason(err error) string {
 	var timeout net.Error
 	switch {
-	case errors.Is(err, net.ErrClosed), errors.As(err, &timeout) && timeout.Timeout(): // closed by the context's end
+	case isLate(err):
 		return "no answer in time"
 	case errors.As(err, &timeout):
 		return "nobody listens there"

@@ -13,6 +13,8 @@ type Conn struct {
 	Reused bool // an earlier request was answered over it
 
 	endpoint *Endpoint
+	place    int             // in endpoint.all
+	socket   net.Conn        // below TLS
 	raw      syscall.RawConn // of the socket; nil where there is none to peek at
 	look     func(fd uintptr)
 	quiet    bool     // what look found: open, and nothing to read
@@ -24,7 +26,7 @@ type Conn struct {
 }
 
 func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
-	out := &Conn{Conn: c, endpoint: e, Plain: c == socket}
+	out := &Conn{Conn: c, endpoint: e, Plain: c == socket, socket: socket}
 	if r, ok := socket.(*records); ok {
 		out.records, socket = r, r.Conn
 	}
@@ -34,6 +36,7 @@ func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
 			out.look = func(fd uintptr) { out.quiet = quiet(fd) }
 		}
 	}
+	e.adopt(out)
 	return out
 }
 
@@ -61,7 +64,7 @@ func (c *Conn) alive() bool {
 // Discard closes the connection for good.
 func (c *Conn) Discard() {
 	_ = c.Conn.Close()
-	c.endpoint.open.Add(-1)
+	c.endpoint.disown(c)
 }
 
 // ArmWrites sets when writing fails.
