@@ -25,7 +25,8 @@ type Budget struct {
 	mu      sync.Mutex
 	options BudgetOptions
 	at      time.Time // of the last count
-	seen    uint64    // requests by then
+	seen    uint64    // attempts by then
+	made    uint64    // retries since
 	tokens  float64   // retries that may follow
 	rate    float64   // requests a second
 	denied  uint64
@@ -43,14 +44,15 @@ func (b *Budget) Set(o BudgetOptions) {
 	b.mu.Unlock()
 }
 
-// Take takes one retry, where one is left. Requests is how many there were by
-// now; where it is less than the last time, counting begins anew.
-func (b *Budget) Take(requests uint64) bool {
+// Take takes one retry, where one is left. Attempts is how often a request was
+// sent by now, retries included; where it is less than the last time, counting
+// begins anew.
+func (b *Budget) Take(attempts uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if passed := now.Sub(b.at); passed >= budgetStep {
-		b.count(requests, passed.Seconds())
+		b.count(attempts, passed.Seconds())
 		b.at = now
 	}
 	if b.tokens < 1 {
@@ -58,17 +60,18 @@ func (b *Budget) Take(requests uint64) bool {
 		return false
 	}
 	b.tokens--
+	b.made++
 	return true
 }
 
 // count adds what the requests since the last count allow, and drops what is
 // older than the span.
-func (b *Budget) count(requests uint64, seconds float64) {
+func (b *Budget) count(attempts uint64, seconds float64) {
 	new := 0.0
-	if requests > b.seen {
-		new = float64(requests - b.seen)
+	if attempts > b.seen+b.made {
+		new = float64(attempts - b.seen - b.made)
 	}
-	b.seen = requests
+	b.seen, b.made = attempts, 0
 	weight := min(seconds/budgetSpan.Seconds(), 1)
 	b.rate += (new/seconds - b.rate) * weight
 	most := (b.options.Floor + b.options.Share*b.rate) * budgetSpan.Seconds()

@@ -336,6 +336,7 @@ func TestBudget(t *testing.T) {
 				requests++
 				if retry && b.Take(requests) {
 					made++
+					requests++ // it is an attempt too
 				}
 				time.Sleep(10 * time.Millisecond)
 			}

@@ -61,7 +61,7 @@ type Picker struct {
 	targets []Target
 	seeds   []uint64 // of each target, for Hash
 	rings   []ring   // one for each priority
-	bare    bool     // one target, of which there is nothing to ask
+	bare    bool     // one target, which is picked whatever is known of it
 }
 
 // ring is the targets of one priority.
@@ -99,7 +99,7 @@ func NewPicker(targets []Target, o Options) *Picker {
 	if o.Method == Hash {
 		p.seeds = seeds(targets)
 	}
-	p.bare = len(targets) == 1 && targets[0].State == nil
+	p.bare = len(targets) == 1 && targets[0].State == nil && (targets[0].Health == nil || !o.Closed)
 	return p
 }
 
@@ -119,30 +119,26 @@ func (r *ring) fill(targets []Target, from, to int, m Method) {
 // Len returns the number of targets.
 func (p *Picker) Len() int { return len(p.targets) }
 
-// Target returns target i, as it was given.
+// Targets returns the targets. They are not to be changed.
+func (p *Picker) Targets() []Target { return p.targets }
+
+// Target returns target i.
 func (p *Picker) Target(i int) *Target { return &p.targets[i] }
 
 // Pick returns the index of a target that is usable and not in skip, or None.
 // Where every usable one is in skip, one of those is picked again. Key counts
 // for Hash alone.
 func (p *Picker) Pick(key uint64, skip []int) int {
-	if p.bare {
-		return p.only()
-	}
 	q := Query{Key: key, Skip: skip}
 	return max(p.Choose(&q), None)
-}
-
-func (p *Picker) only() int {
-	if p.options.Closed && !p.targets[0].Health.Usable() {
-		return None
-	}
-	return 0
 }
 
 // Choose is Pick for who wants to know more: it returns the index of a target,
 // None, or Full, and notes in q what it found on the way.
 func (p *Picker) Choose(q *Query) int {
+	if p.bare {
+		return 0
+	}
 	for {
 		i := p.choose(q)
 		if i < 0 || p.take(i, q) {

@@ -62,6 +62,17 @@ func (s *State) Ejected(c Clock) (out bool, why string, left time.Duration) {
 	return true, why, time.Duration(max(until-c.Now(), 0))
 }
 
+// Last returns the last ejection; the zero Ejection where there was none.
+func (s *State) Last() Ejection {
+	if s == nil {
+		return Ejection{}
+	}
+	if e := s.reason.Load(); e != nil {
+		return *e
+	}
+	return Ejection{}
+}
+
 // Ejections returns how often the target was taken out.
 func (s *State) Ejections() uint64 {
 	if s == nil {

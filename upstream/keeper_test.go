@@ -3,18 +3,18 @@ package upstream
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/config"
 	"gatehouse/dial"
+	"gatehouse/test/dnstest"
 )
 
 func stats(k *Keeper) map[string]Stats {
@@ -267,75 +267,6 @@ func TestAllUnhealthy(t *testing.T) {
 	}
 }
 
-// names is a DNS server that knows one name.
-type names struct {
-	mu    sync.Mutex
-	addrs []string // IPv4; nil for no such name
-	hang  bool
-}
-
-func (n *names) set(addrs ...string) {
-	n.mu.Lock()
-	n.addrs = addrs
-	n.mu.Unlock()
-}
-
-func (n *names) resolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, StrictErrors: false, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if n.hang {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		ours, theirs := net.Pipe()
-		go n.serve(theirs)
-		return ours, nil
-	}}
-}
-
-// serve answers over a stream, where each message has its length before it.
-func (n *names) serve(c net.Conn) {
-	defer c.Close()
-	for {
-		var size [2]byte
-		if _, err := io.ReadFull(c, size[:]); err != nil {
-			return
-		}
-		q := make([]byte, binary.BigEndian.Uint16(size[:]))
-		if _, err := io.ReadFull(c, q); err != nil {
-			return
-		}
-		a := n.answer(q)
-		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(a))), a...)); err != nil {
-			return
-		}
-	}
-}
-
-func (n *names) answer(q []byte) []byte {
-	end := 12
-	for q[end] != 0 {
-		end += int(q[end]) + 1
-	}
-	kind := binary.BigEndian.Uint16(q[end+1:])
-	question := q[12 : end+5]
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	count, code := 0, byte(3) // no such name
-	var records []byte
-	if n.addrs != nil {
-		code = 0
-	}
-	for _, a := range n.addrs {
-		if kind == 1 {
-			count++
-			records = append(records, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4)
-			records = append(records, net.ParseIP(a).To4()...)
-		}
-	}
-	out := append([]byte{q[0], q[1], 0x81, 0x80 | code, 0, 1, 0, byte(count), 0, 0, 0, 0}, question...)
-	return append(out, records...)
-}
-
 func targetsOf(s *Service) []string {
 	var out []string
 	for _, e := range s.current().endpoints {
@@ -344,14 +275,20 @@ func targetsOf(s *Service) []string {
 	return out
 }
 
+// asks makes c one whose names a test's server knows, looked up every few
+// milliseconds.
+func asks(c Config, server *dnstest.Server) Config {
+	c.Resolver = []Server{{netip.MustParseAddrPort(server.Addr)}}
+	c.Resolve = Resolve{Min: ms(10), Max: ms(10), Stale: ms(60_000), Gone: ms(60_000)}
+	return c
+}
+
 func TestResolvedTargets(t *testing.T) {
-	dns := &names{addrs: []string{"127.0.0.1"}}
+	dns := dnstest.New(t, "orders.test. 5 IN A 127.0.0.1")
 	b := newBackend(t, always(okAnswer))
 	_, port, _ := net.SplitHostPort(b.address())
-	k := NewKeeper(Options{Dialer: dial.New(dial.Options{Resolver: dns.resolver()}), Log: quietLog()})
-	t.Cleanup(k.Close)
-	c := service("dns:orders.test:" + port)
-	c.Resolve = ms(20)
+	k := newTestKeeper(t)
+	c := asks(service("dns:orders.test:"+port), dns)
 	c.Health = &Health{Interval: ms(20), Timeout: ms(500), Healthy: 1, Unhealthy: 1}
 	s := bindIn(t, k, c)
 	f := newFront(t, New(Route{Service: s}))
@@ -363,7 +300,7 @@ func TestResolvedTargets(t *testing.T) {
 	}
 	first := s.current().endpoints[0]
 
-	dns.set("127.0.0.2", "127.0.0.1", "127.0.0.1")
+	dns.Set(t, "orders.test. 5 IN A 127.0.0.2", "orders.test. 5 IN A 127.0.0.1")
 	eventually(t, "a new address is not seen", func() bool {
 		return slices.Equal(targetsOf(s), []string{"127.0.0.1:" + port, "127.0.0.2:" + port})
 	})
@@ -372,7 +309,7 @@ func TestResolvedTargets(t *testing.T) {
 	}
 	eventually(t, "the new address is not probed", func() bool { return s.watches[0].Watched() == 2 })
 
-	dns.set("127.0.0.2")
+	dns.Set(t, "orders.test. 5 IN A 127.0.0.2")
 	eventually(t, "an old address stays", func() bool { return slices.Equal(targetsOf(s), []string{"127.0.0.2:" + port}) })
 	if openTo(first) != 0 {
 		t.Error("connections to an address that is gone stay open")
@@ -381,29 +318,75 @@ func TestResolvedTargets(t *testing.T) {
 		t.Errorf("%d addresses are probed", n)
 	}
 
-	dns.set() // the last good answer stays in use
-	time.Sleep(50 * time.Millisecond)
-	if got := targetsOf(s); len(got) != 1 {
-		t.Errorf("%v", got)
+	for name, fail := range map[string]func(){"servers that fail": func() { dns.Fail(2) }, "no such name": func() { dns.Fail(3) }} {
+		fail() // the last good answer stays in use
+		stale := func() bool { n := names(k)["dns:orders.test:"+port]; return n.Stale && n.Failures > 0 }
+		eventually(t, name+": not told", stale)
+		if got := targetsOf(s); len(got) != 1 || names(k)["dns:orders.test:"+port].Addresses != 1 {
+			t.Errorf("%s: %v", name, got)
+		}
+		dns.Fail(0)
+		eventually(t, name+": stays stale", not(stale))
+	}
+}
+
+func names(k *Keeper) map[string]NameStats {
+	out := map[string]NameStats{}
+	k.EachName(func(n NameStats) { out[n.Name] = n })
+	return out
+}
+
+// What a name no longer leads to is used for a while, and then no more.
+func TestStaleAnswersEnd(t *testing.T) {
+	for what, c := range map[string]struct {
+		code        int
+		stale, gone int
+		over        bool
+	}{
+		"servers that fail, for long": {2, 30, 60_000, true}, "servers that fail": {2, 60_000, 0, false},
+		"no such name, for long": {3, 60_000, 30, true}, "no such name": {3, 60_000, 60_000, false},
+	} {
+		dns := dnstest.New(t, "orders.test. 5 IN A 127.0.0.1")
+		cfg := asks(service("dns:orders.test:80"), dns)
+		cfg.Resolve.Stale, cfg.Resolve.Gone = ms(c.stale), ms(c.gone)
+		s := bind(t, cfg)
+		eventually(t, "never looked up", func() bool { return len(targetsOf(s)) == 1 })
+		dns.Fail(c.code)
+		if c.over {
+			eventually(t, what+": used for ever", func() bool { return len(targetsOf(s)) == 0 })
+			dns.Fail(0)
+			eventually(t, what+": never back", func() bool { return len(targetsOf(s)) == 1 })
+			continue
+		}
+		time.Sleep(60 * time.Millisecond)
+		if len(targetsOf(s)) != 1 {
+			t.Errorf("%s: used no more", what)
+		}
 	}
 }
 
 func TestUnresolvedTargets(t *testing.T) {
+	hang := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	none, silent := dnstest.New(t), dnstest.New(t)
+	silent.Silence(true)
 	for name, c := range map[string]struct {
-		dns    *names
-		target string
+		config Config
+		dialer *dial.Dialer
 		status int
 		reason string
 	}{
-		"no such name":        {&names{}, "dns:orders.test:80", 502, "dns"},
-		"no answer":           {&names{hang: true}, "dns:orders.test:80", 504, "connect-timeout"},
-		"a plain name, none":  {&names{}, "orders.test:80", 502, "dns"},
-		"a plain name, hangs": {&names{hang: true}, "orders.test:80", 504, "connect-timeout"},
+		"no such name":        {asks(service("dns:orders.test:80"), none), dial.New(dial.Options{}), 502, "dns"},
+		"no such service":     {asks(service("srv:_http._tcp.orders.test"), none), dial.New(dial.Options{}), 502, "dns"},
+		"no answer":           {asks(service("dns:orders.test:80"), silent), dial.New(dial.Options{}), 504, "connect-timeout"},
+		"a plain name, hangs": {service("orders.test:80"), dial.New(dial.Options{Resolver: hang}), 504, "connect-timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := NewKeeper(Options{Dialer: dial.New(dial.Options{Resolver: c.dns.resolver()}), Log: quietLog()})
+			k := NewKeeper(Options{Dialer: c.dialer, Log: quietLog()})
 			t.Cleanup(k.Close)
-			cfg := service(c.target)
+			cfg := c.config
 			cfg.Timeouts.Connect = ms(60)
 			began := time.Now()
 			s := bindIn(t, k, cfg)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,25 +15,35 @@ import (
 
 // Target is one item of targets.
 type Target struct {
-	Address string     // HOST:PORT
-	DNS     bool       // every address of HOST is a target, resolved again and again
+	Address string     // HOST:PORT; of SRV the records' name
+	DNS     bool       // every address of HOST is a target, looked up again and again
+	SRV     bool       // every place that the records name is one
 	Weight  int        // its share, 1 and up
 	At      config.Pos // where it stands
 }
 
 // String returns the target as it is written.
 func (t Target) String() string {
-	if t.DNS {
+	switch {
+	case t.DNS:
 		return "dns:" + t.Address
+	case t.SRV:
+		return "srv:" + t.Address
 	}
 	return t.Address
 }
 
+// named reports whether the target is a name that is looked up again and again.
+func (t Target) named() bool { return t.DNS || t.SRV }
+
 func (t *Target) parse(text string) error {
+	if name, srv := strings.CutPrefix(text, "srv:"); srv {
+		return t.parseRecords(name)
+	}
 	address, dns := strings.CutPrefix(text, "dns:")
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !validHost(host) || !validPort(port) {
-		return fmt.Errorf("%q is no target: write HOST:PORT or dns:NAME:PORT", text)
+		return fmt.Errorf("%q is no target: write HOST:PORT, dns:NAME:PORT or srv:NAME", text)
 	}
 	if dns && net.ParseIP(host) != nil {
 		return fmt.Errorf("%q is an address, nothing to resolve: write it without the dns prefix", text)
@@ -41,13 +52,24 @@ func (t *Target) parse(text string) error {
 	return nil
 }
 
+// parseRecords reads the name of a service's records, _SERVICE._PROTOCOL.NAME.
+func (t *Target) parseRecords(name string) error {
+	labels := strings.Split(name, ".")
+	if len(labels) < 3 || !strings.HasPrefix(labels[0], "_") || !strings.HasPrefix(labels[1], "_") || !validHost(name) || strings.Contains(name, ":") || slices.Contains(labels, "") {
+		return fmt.Errorf("%q names no service's records: write srv:_SERVICE._PROTOCOL.NAME, such as srv:_http._tcp.orders.internal", "srv:"+name)
+	}
+	t.Address, t.SRV = strings.ToLower(name), true
+	return nil
+}
+
 // weightedTarget is the form of a target that says its weight.
 type weightedTarget struct {
-	Address string `yaml:"address,required" doc:"HOST:PORT or dns:NAME:PORT"`
+	Address string `yaml:"address,required" doc:"HOST:PORT, dns:NAME:PORT or srv:NAME"`
 	Weight  int    `yaml:"weight" default:"1" range:"1..1000" doc:"share of the requests among the service's targets"`
 }
 
-// UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, or the form with a weight.
+// UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, srv:NAME, or the form with a
+// weight.
 func (t *Target) UnmarshalConfig(n *config.Node) {
 	long := weightedTarget{Weight: 1}
 	if text, ok := n.Text(); ok {
@@ -64,7 +86,7 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 // ConfigSchema implements config.Schemer.
 func (Target) ConfigSchema() *config.Schema {
 	return &config.Schema{AnyOf: []*config.Schema{
-		{Type: "string", Pattern: "^(dns:)?.+:[0-9]+$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080"}},
+		{Type: "string", Pattern: "^((dns:)?.+:[0-9]+|srv:_.+[.]_.+[.].+)$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080", "srv:_http._tcp.orders.internal"}},
 		config.SchemaOf(weightedTarget{}),
 	}}
 }

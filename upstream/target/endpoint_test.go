@@ -127,7 +127,7 @@ func TestSweep(t *testing.T) {
 		e := &Endpoint{}
 		keep := func(timeout time.Duration) {
 			e.open.Add(1)
-			e.Keep(&Conn{Conn: closer{}, endpoint: e}, 8, timeout)
+			e.Keep(newConn(closer{}, closer{}, e), 8, timeout)
 		}
 		left := func(after time.Duration, want int) {
 			t.Helper()
