@@ -37,17 +37,19 @@ func (p *Picker) random(f filter) int {
 func (p *Picker) leastOfAll(f filter) int {
 	grows := p.grows(f)
 	best, equals, chance := None, uint64(1), rand.Uint64()
+	var load, weight int64 // of the best
 	for i := f.ring.from; i < f.ring.to; i++ {
 		if !f.allows(i) || grows && !p.admits(i, f) {
 			continue
 		}
-		switch {
-		case best == None || p.busier(best, i, grows, f.q):
-			best, equals = i, 1
-		case !p.busier(i, best, grows, f.q):
+		l, w := p.load(i, grows, f.q), int64(p.targets[i].Weight)
+		switch mine, its := l*weight, load*w; {
+		case best == None || mine < its:
+			best, equals, load, weight = i, 1, l, w
+		case mine == its:
 			chance = mix(chance + uint64(i))
 			if equals++; chance>>32*equals>>32 == 0 { // one in equals
-				best = i
+				best, load, weight = i, l, w
 			}
 		}
 	}
@@ -55,16 +57,17 @@ func (p *Picker) leastOfAll(f filter) int {
 }
 
 // busier reports whether one more request makes a fuller than b, each measured
-// by its weight. The requests of a target whose share grows count for more.
+// by its weight.
 func (p *Picker) busier(a, b int, grows bool, q *Query) bool {
-	x, y := &p.targets[a], &p.targets[b]
-	if !grows {
-		return (x.Load.Load()+1)*int64(y.Weight) > (y.Load.Load()+1)*int64(x.Weight)
-	}
-	return p.fullness(a, q)*int64(y.Weight) > p.fullness(b, q)*int64(x.Weight)
+	return p.load(a, grows, q)*int64(p.targets[b].Weight) > p.load(b, grows, q)*int64(p.targets[a].Weight)
 }
 
-// fullness is what a target has to do with one more request, in thousandths.
-func (p *Picker) fullness(i int, q *Query) int64 {
-	return full + p.targets[i].Load.Load()*full*full/p.share(i, q)
+// load is what a target has to do with one more request; where the shares of
+// some grow, in thousandths, and what such a one has counts for more.
+func (p *Picker) load(i int, grows bool, q *Query) int64 {
+	n := p.targets[i].Load.Load()
+	if !grows {
+		return n + 1
+	}
+	return full + n*full*full/p.share(i, q)
 }

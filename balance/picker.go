@@ -61,7 +61,7 @@ type Picker struct {
 	targets []Target
 	seeds   []uint64 // of each target, for Hash
 	rings   []ring   // one for each priority
-	bare    bool     // one target, which is picked whatever is known of it
+	plain   bool     // picks are quick: turns alone, of one priority, without States
 }
 
 // ring is the targets of one priority.
@@ -99,7 +99,10 @@ func NewPicker(targets []Target, o Options) *Picker {
 	if o.Method == Hash {
 		p.seeds = seeds(targets)
 	}
-	p.bare = len(targets) == 1 && targets[0].State == nil && (targets[0].Health == nil || !o.Closed)
+	p.plain = o.Method == RoundRobin && levels == 1
+	for i := range targets {
+		p.plain = p.plain && targets[i].State == nil
+	}
 	return p
 }
 
@@ -129,15 +132,32 @@ func (p *Picker) Target(i int) *Target { return &p.targets[i] }
 // Where every usable one is in skip, one of those is picked again. Key counts
 // for Hash alone.
 func (p *Picker) Pick(key uint64, skip []int) int {
+	if p.plain && len(skip) == 0 {
+		if i, ok := p.quick(); ok {
+			return i
+		}
+	}
 	q := Query{Key: key, Skip: skip}
 	return max(p.Choose(&q), None)
+}
+
+// quick returns whose turn it is, where there is nothing more to ask than that
+// one's health, and whether it is usable.
+func (p *Picker) quick() (i int, ok bool) {
+	r := &p.rings[0]
+	i = int(r.turns[r.turn.Add(1)%uint64(len(r.turns))])
+	return i, p.targets[i].Health.Usable()
 }
 
 // Choose is Pick for who wants to know more: it returns the index of a target,
 // None, or Full, and notes in q what it found on the way.
 func (p *Picker) Choose(q *Query) int {
-	if p.bare {
-		return 0
+	if p.plain && len(q.Skip) == 0 {
+		i, ok := p.quick()
+		if ok {
+			return i
+		}
+		q.pass(i, Sick)
 	}
 	for {
 		i := p.choose(q)
