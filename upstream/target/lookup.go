@@ -1,8 +1,10 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -132,6 +134,7 @@ func (g *Group) failed(err error) {
 		next.goneSince = now
 	}
 	in := g.members.Load()
+	had := len(in.Endpoints)
 	over := now.Sub(next.badSince) >= g.key.Lookup.Stale || !next.goneSince.IsZero() && now.Sub(next.goneSince) >= g.key.Lookup.Gone
 	if over || len(in.Endpoints) == 0 {
 		g.put(&Members{Err: err})
@@ -139,7 +142,11 @@ func (g *Group) failed(err error) {
 	}
 	next.Addresses, next.Stale = len(in.Endpoints), len(in.Endpoints) > 0
 	g.news.Store(&next)
-	g.log.Warn("target not resolved", "target", g.key.Target, "error", err, "addresses", next.Addresses)
+	level := slog.LevelDebug // it is tried every few seconds
+	if next.badSince.Equal(now) || had != next.Addresses {
+		level = slog.LevelWarn
+	}
+	g.log.Log(context.Background(), level, "target not resolved", "target", g.key.Target, "error", err, "addresses", next.Addresses)
 }
 
 // ask asks for what the group is to consist of.
@@ -167,7 +174,9 @@ func (g *Group) ask(ctx context.Context) (*Members, time.Duration, error) {
 // fromRecords makes endpoints of a service's records. Where a record's host
 // could not be looked up, what it led to before stays in use.
 func (g *Group) fromRecords(records []dns.Record) *Members {
-	slices.SortStableFunc(records, func(a, b dns.Record) int { return int(a.Priority) - int(b.Priority) })
+	slices.SortFunc(records, func(a, b dns.Record) int { // servers shuffle them
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), strings.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Weight, b.Weight))
+	})
 	before := g.members.Load()
 	next := &Members{}
 	known := make(map[*Endpoint]bool)
