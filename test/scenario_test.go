@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,12 +15,14 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"gatehouse/auth/devkey"
+	"gatehouse/test/dnstest"
 )
 
 // TestScenarios runs every file below scenarios, each over HTTP/1.1 and
 // HTTP/2 against a whole gateway. A file is a txtar archive:
 //
 //	-- gatehouse.yaml --     the configuration; {{backend}} is an echo service's HOST:PORT
+//	                         {{names}} a DNS server that knows _http._tcp.shop.test
 //	-- what is asked.request --
 //	GET /orders/42           METHOD TARGET, then headers, an empty line, the body
 //	Host: api.shop.test      without Host: localhost
@@ -59,6 +62,7 @@ type scenario struct {
 	gateway *running
 	files   []txtar.File
 	backend map[string]string
+	server  *dnstest.Server
 }
 
 func newScenario(t *testing.T, archive *txtar.Archive) *scenario {
@@ -90,6 +94,8 @@ func (s *scenario) expand(text string) string {
 		switch words[0] {
 		case "backend", "backend2":
 			return s.backendAddress(words[0])
+		case "names":
+			return s.names()
 		case "nobody":
 			return "127.0.0.1:" + freePort(s.t)
 		case "token":
@@ -108,6 +114,15 @@ func (s *scenario) backendAddress(name string) string {
 		s.backend[name] = newBackend(s.t, name).Listener.Addr().String()
 	}
 	return s.backend[name]
+}
+
+// names is a DNS server that says where the backend is.
+func (s *scenario) names() string {
+	if s.server == nil {
+		_, port, _ := net.SplitHostPort(s.backendAddress("backend"))
+		s.server = dnstest.New(s.t, "_http._tcp.shop.test. 60 IN SRV 1 1 "+port+" node.shop.test.", "node.shop.test. 60 IN A 127.0.0.1")
+	}
+	return s.server.Addr
 }
 
 func (s *scenario) token(words []string) string {

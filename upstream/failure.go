@@ -150,6 +150,7 @@ func (c *call) connectFailure(err error) *failure {
 		f.reason = "connect"
 	}
 	c.endpoint.Failures.Add(1)
+	c.endpoint.Doubt()
 	c.set.health[c.picked].Unreachable(f.detail)
 	return f
 }

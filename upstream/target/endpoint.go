@@ -28,6 +28,7 @@ type Endpoint struct {
 	dialer *dial.Dialer
 	tls    *tls.Config  // nil for plain TCP
 	open   atomic.Int64 // connections, idle or not
+	doubt  chan<- struct{}
 
 	mu      sync.Mutex
 	idle    []*Conn

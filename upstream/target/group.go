@@ -61,6 +61,7 @@ type Group struct {
 	drain   atomic.Int64               // how long a drain may take, in nanoseconds
 	ready   chan struct{}              // closed once the name was looked up; nil for an address
 	stop    context.CancelFunc
+	doubt   chan struct{}       // somebody could not connect
 	misled  map[netip.Addr]bool // addresses that were warned of
 
 	mu      sync.Mutex
@@ -109,7 +110,7 @@ func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, r *dns.Resolver, log *
 		return g
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	g.stop, g.ready = stop, make(chan struct{})
+	g.stop, g.ready, g.doubt = stop, make(chan struct{}), make(chan struct{}, 1)
 	g.members.Store(&Members{})
 	go g.resolve(ctx)
 	return g
@@ -129,7 +130,7 @@ func (g *Group) Members() *Members { return g.members.Load() }
 func (g *Group) Ready() <-chan struct{} { return g.ready }
 
 func (g *Group) endpoint(address string) *Endpoint {
-	return &Endpoint{Address: address, dialer: g.dialer, tls: g.tls.to(g.Host)}
+	return &Endpoint{Address: address, dialer: g.dialer, tls: g.tls.to(g.Host), doubt: g.doubt}
 }
 
 func (g *Group) leave(e *Endpoint) { e.retire(time.Duration(g.drain.Load())) }

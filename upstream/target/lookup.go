@@ -76,13 +76,39 @@ func (g *Group) resolve(ctx context.Context) {
 		if first {
 			close(g.ready)
 		}
-		timer := time.NewTimer(wait - rand.N(wait/20+1)) // names of one age are not looked up all at once
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !g.rest(ctx, wait-rand.N(wait/20+1)) { // names of one age are not looked up all at once
 			return
-		case <-timer.C:
 		}
+	}
+}
+
+// rest waits for the next look-up: for wait, or until somebody doubts what the
+// last one has brought, which is heard no sooner than an answer holds at least.
+// It reports whether there is to be one.
+func (g *Group) rest(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(min(wait, g.key.Lookup.Shortest))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	}
+	timer.Reset(max(wait-g.key.Lookup.Shortest, 0))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-g.doubt:
+	case <-timer.C:
+	}
+	return true
+}
+
+// Doubt says that nobody answers at an endpoint any more: where its address came
+// from a name, that is looked up again soon.
+func (e *Endpoint) Doubt() {
+	select {
+	case e.doubt <- struct{}{}: // never, where there is no channel
+	default:
 	}
 }
 
