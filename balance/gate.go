@@ -93,9 +93,14 @@ func (g *Gate) Set(o GateOptions) {
 		o.Limit = math.MaxInt
 	}
 	g.options.Store(&o)
+	g.handOn()
+}
+
+// handOn gives what has become free to those who wait.
+func (g *Gate) handOn() {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.serve(time.Now())
-	g.mu.Unlock()
 }
 
 // take takes a place, if one is free.
@@ -143,12 +148,9 @@ func (g *Gate) Enter(ctx context.Context, until time.Time, c Claimer, patient bo
 // for is given back before.
 func (g *Gate) Leave() {
 	g.used.Add(-1)
-	if g.waiting.Load() == 0 { // who comes to wait after this looks once more itself
-		return
+	if g.waiting.Load() > 0 { // who comes to wait after this looks once more itself
+		g.handOn()
 	}
-	g.mu.Lock()
-	g.serve(time.Now())
-	g.mu.Unlock()
 }
 
 // queue puts w at the end of the line. Where that is full and moves too slowly,

@@ -141,6 +141,7 @@ func (c *call) retarget() {
 		for k, e := range now.endpoints {
 			if e == before.endpoints[i] {
 				c.tried = append(c.tried, k)
+				break
 			}
 		}
 	}

@@ -240,3 +240,14 @@ func TestGuardStorm(t *testing.T) {
 		}
 	}
 }
+
+// guarded is a service with everything that guards one.
+func guarded(addresses ...string) Config {
+	c := service(addresses...)
+	c.Outliers, c.SlowStart = outliers(), &SlowStart{Window: ms(1000), From: 0.1}
+	c.Outliers.Failures = 0.5
+	c.Breaker = &Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 1, Status: Statuses{{502, 504}}}
+	c.Concurrency = &Concurrency{PerTarget: 50, Service: 100, Queue: 10, Timeout: ms(1000)}
+	c.Health = &Health{Interval: ms(1000), Timeout: ms(1000), Healthy: 1, Unhealthy: 1}
+	return c
+}
