@@ -152,14 +152,14 @@ func (p *Picker) quick() (i int, ok bool) {
 // Choose is Pick for who wants to know more: it returns the index of a target,
 // None, or Full, and notes in q what it found on the way.
 func (p *Picker) Choose(q *Query) int {
-	if p.plain && len(q.Skip) == 0 {
+	if p.plain && len(q.Skip) == 0 && q.Want == 0 {
 		i, ok := p.quick()
 		if ok {
 			return i
 		}
 		q.pass(i, Sick)
 	}
-	for {
+	for ; ; q.Want = 0 {
 		i := p.choose(q)
 		if i < 0 || p.take(i, q) {
 			return i
@@ -194,6 +194,9 @@ func (p *Picker) take(i int, q *Query) bool {
 // choose looks for a target in ever less demanding ways.
 func (p *Picker) choose(q *Query) int {
 	q.busy, q.Last, q.mercy = false, false, false
+	if i := q.Want - 1; i >= 0 && i < len(p.targets) && (filter{p: p, q: q, skip: q.Skip}).allows(i) {
+		return i
+	}
 	if i := p.search(q, q.Skip, strict); i != None {
 		return i
 	}

@@ -21,6 +21,7 @@ type Passed struct {
 type Query struct {
 	Key  uint64 // for Hash
 	Skip []int  // targets not to be picked while there are others
+	Want int    // one more than the target to be picked if it is usable, such as a session's; 0 for any
 
 	Probe bool // the pick is the trial of an ejected target
 	Entry bool // the pick took a place of the target's room: its State must be told to Leave

@@ -219,6 +219,37 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// A target that is wanted is picked while it is usable, and another one where it
+// is not.
+func TestWant(t *testing.T) {
+	for _, m := range []Method{RoundRobin, LeastRequests, Hash} {
+		ts, c := stated(1, 1, 1)
+		p := NewPicker(ts, Options{Method: m, Clock: c, Room: 2})
+		ts[1].Load.Store(5)
+		want := func(skip []int, ok bool) {
+			t.Helper()
+			q := Query{Want: 2}
+			q.Reset(skip)
+			if i := p.Choose(&q); i < 0 || (i == 1) != ok {
+				t.Errorf("method %d: %d", m, i)
+			}
+		}
+		want(nil, true)
+		want([]int{1}, false)
+		want(nil, true)
+		want(nil, false) // it has no room
+		leave(ts)
+		ts[1].Health.Unreachable("down")
+		want(nil, false)
+	}
+	plain := NewPicker(targets(1, 1, 1), Options{})
+	for range 6 {
+		if i := plain.Choose(&Query{Want: 3}); i != 2 {
+			t.Errorf("%d", i)
+		}
+	}
+}
+
 // The cost of a pick with all that can be asked of it, nothing being wrong.
 func BenchmarkPickStated(b *testing.B) {
 	names := map[Method]string{RoundRobin: "round-robin", LeastRequests: "least-requests", Hash: "hash"}

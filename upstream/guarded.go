@@ -160,6 +160,20 @@ func (c *call) leave() {
 	}
 }
 
+// again reports whether another target is to be tried after an attempt; f is nil
+// where it brought an answer. Whoever watches over the service hears how it went.
+func (c *call) again(f *failure, left int) bool {
+	again := f != nil && f.unprocessed && left > 0 && !c.late() && c.spend()
+	switch {
+	case c.Service.guard == nil:
+	case f == nil:
+		c.judgeStatus(c.x.Upstream.Status)
+	default:
+		c.judgeFailure(f, !again)
+	}
+	return again
+}
+
 // spend takes a further attempt out of the budget, where there is one.
 func (c *call) spend() bool {
 	s := c.Service
@@ -168,15 +182,6 @@ func (c *call) spend() bool {
 	}
 	c.x.Trail.Add(s.rule, exchange.Passed, "not tried again: the retry budget is spent")
 	return false
-}
-
-// verdict judges an attempt that has ended; f is nil where it brought an answer.
-func (c *call) verdict(f *failure, last bool) {
-	if f == nil {
-		c.judgeStatus(c.x.Upstream.Status)
-		return
-	}
-	c.judgeFailure(f, last)
 }
 
 // judge says, once for each attempt, how it went: to what takes targets out,

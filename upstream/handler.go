@@ -113,11 +113,7 @@ func (c *call) serve() *failure {
 		if f != nil && f.crowded && before != nil {
 			return before // there is no room for another attempt
 		}
-		again := f != nil && f.unprocessed && left > 0 && !c.late() && c.spend()
-		if c.Service.guard != nil {
-			c.verdict(f, !again)
-		}
-		if !again {
+		if !c.again(f, left) {
 			return f
 		}
 		left--
