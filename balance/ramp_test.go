@@ -45,9 +45,9 @@ func TestRamp(t *testing.T) {
 				expect := func(what string, factor float64) {
 					t.Helper()
 					want := factor / (factor + float64(n-1))
-				if m == LeastRequests && n <= exactUpTo { // it takes part that often, among equals
-					want = factor / float64(n)
-				}
+					if m == LeastRequests && n <= exactUpTo { // it takes part that often, among equals
+						want = factor / float64(n)
+					}
 					near(t, what, shareOf(picks(p, 20_000), 1), want, 0.02)
 				}
 				expect("at once", 0.1)
