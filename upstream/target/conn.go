@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"gatehouse/http1/socket"
 )
 
 // Conn is a connection to an endpoint. One request at a time uses it.
@@ -14,7 +16,7 @@ type Conn struct {
 
 	endpoint *Endpoint
 	place    int             // in endpoint.all
-	socket   net.Conn        // below TLS
+	carrier  net.Conn        // the socket, below TLS
 	raw      syscall.RawConn // of the socket; nil where there is none to peek at
 	look     func(fd uintptr)
 	quiet    bool     // what look found: open, and nothing to read
@@ -23,17 +25,22 @@ type Conn struct {
 	one      [1]byte
 	armed    bool // a write deadline was set
 	expires  time.Time
+	until    time.Time // a read deadline that WaitAtLeast has set; zero for others
+	ask      ask
 }
 
-func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
-	out := &Conn{Conn: c, endpoint: e, Plain: c == socket, socket: socket}
-	if r, ok := socket.(*records); ok {
-		out.records, socket = r, r.Conn
+func newConn(c net.Conn, carrier net.Conn, e *Endpoint) *Conn {
+	out := &Conn{Conn: c, endpoint: e, Plain: c == carrier, carrier: carrier}
+	if r, ok := carrier.(*records); ok {
+		out.records, carrier = r, r.Conn
 	}
-	if s, ok := socket.(syscall.Conn); ok {
+	if s, ok := carrier.(syscall.Conn); ok && socket.Usable {
 		if raw, err := s.SyscallConn(); err == nil {
 			out.raw = raw
-			out.look = func(fd uintptr) { out.quiet = quiet(fd) }
+			if out.Plain {
+				out.ask.step = out.advance
+			}
+			out.look = func(fd uintptr) { out.quiet = socket.Peek(fd) == syscall.EAGAIN }
 		}
 	}
 	e.adopt(out)

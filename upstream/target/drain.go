@@ -55,6 +55,6 @@ func (e *Endpoint) cut() {
 	e.drain = nil
 	e.mu.Unlock()
 	for _, c := range left {
-		_ = c.socket.Close() // not the layer above, which would wait for a writer
+		_ = c.carrier.Close() // not the layer above, which would wait for a writer
 	}
 }
