@@ -43,13 +43,13 @@ func (s *set) why(p balance.Passed, service *Service) string {
 		return known.text
 	}
 	n := &note{why: p.Why, at: at, text: t.Address + " was passed over: "}
-	const clock = "15:04:05"
+	const clock = "15:04:05Z"
 	switch p.Why {
 	case balance.Sick:
-		n.text += "unhealthy since " + at.Format(clock) + ", " + t.Health.Last().Why
+		n.text += "unhealthy since " + at.UTC().Format(clock) + ", " + t.Health.Last().Why
 	case balance.Ejected:
 		e := t.State.Last()
-		n.text += "ejected at " + at.Format(clock) + " for " + e.For.String() + ", " + e.Why
+		n.text += "ejected at " + at.UTC().Format(clock) + " for " + e.For.String() + ", " + e.Why
 	case balance.Busy:
 		n.text += "it has the " + strconv.Itoa(service.config.Concurrency.PerTarget) + " requests that it may have"
 	}

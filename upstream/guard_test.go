@@ -47,7 +47,7 @@ func newFickle(t testing.TB) *fickle {
 }
 
 func outliers() *Outliers {
-	return &Outliers{Consecutive: 3, Window: ms(10_000), Minimum: 20, Ejection: ms(100), Longest: ms(1000), Share: 0.5, Status: Statuses{{500, 599}}}
+	return &Outliers{Consecutive: 3, Window: ms(10_000), Minimum: 20, Ejection: ms(500), Longest: ms(5000), Share: 0.5, Status: Statuses{{500, 599}}}
 }
 
 // logs is a log that a test reads.
@@ -148,7 +148,7 @@ func TestOutliersAreEjected(t *testing.T) {
 	}
 
 	// It is tried with one request, whose failure keeps it out for longer.
-	time.Sleep(110 * time.Millisecond)
+	time.Sleep(510 * time.Millisecond)
 	before := bad.asked.Load()
 	for range 20 {
 		ask()
@@ -170,7 +170,7 @@ func TestOutliersAreEjected(t *testing.T) {
 		t.Errorf("after reloads: %+v", st)
 	}
 	bad.status.Store(200)
-	time.Sleep(210 * time.Millisecond)
+	time.Sleep(1010 * time.Millisecond)
 	for range 20 {
 		ask()
 	}
@@ -234,7 +234,7 @@ func TestBreakerOfAService(t *testing.T) {
 	b := newFickle(t)
 	k, l := loggingKeeper(t)
 	c := service(b.address())
-	c.Breaker = &Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 4, Open: ms(150), Trials: 1, Status: Statuses{{502, 504}}}
+	c.Breaker = &Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 4, Open: ms(500), Trials: 1, Status: Statuses{{502, 504}}}
 	h := New(Route{Service: bindIn(t, k, c)})
 	f := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
 	ask := func() (outcome, *http.Response) {
@@ -270,7 +270,7 @@ func TestBreakerOfAService(t *testing.T) {
 	if o, _ := ask(); o.Reason != "circuit-open" {
 		t.Errorf("%+v", o)
 	}
-	time.Sleep(160 * time.Millisecond)
+	time.Sleep(510 * time.Millisecond)
 	if o, _ := ask(); o.Upstream.Status != 503 { // the trial
 		t.Errorf("%+v", o)
 	}
@@ -278,7 +278,7 @@ func TestBreakerOfAService(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	b.status.Store(200)
-	time.Sleep(160 * time.Millisecond)
+	time.Sleep(510 * time.Millisecond)
 	for range 3 {
 		if o, _ := ask(); o.Status != 200 {
 			t.Errorf("%+v", o)
