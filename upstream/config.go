@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/upstream/guard"
 	"gatehouse/upstream/target"
 )
 
@@ -27,12 +28,12 @@ type Config struct {
 	Timeouts Timeouts `yaml:"timeouts" doc:"how long to wait for the service"`
 	Pool     Pool     `yaml:"pool" doc:"connections that are kept for further requests"`
 
-	Outliers    *Outliers       `yaml:"outliers" doc:"take targets out for a while whose answers are bad; {} for every default"`
-	SlowStart   *SlowStart      `yaml:"slow-start" doc:"let the share of a target that is new, or back, grow: over a duration, or {window, from}"`
-	Breaker     *Breaker        `yaml:"breaker" doc:"leave the service alone for a while when most requests fail; {} for every default"`
-	Concurrency *Concurrency    `yaml:"concurrency" doc:"how many requests may be under way at once, and how many may wait"`
-	RetryBudget *RetryBudget    `yaml:"retry-budget" doc:"which share of the requests may be tried again: {share, minimum}, or off; every default where the service has health or outliers"`
-	Drain       config.Duration `yaml:"drain" default:"5m" range:"0s..1d" doc:"how long what is under way to a target that was taken away may take"`
+	Outliers    *guard.Outliers    `yaml:"outliers" doc:"take targets out for a while whose answers are bad; {} for every default"`
+	SlowStart   *guard.SlowStart   `yaml:"slow-start" doc:"let the share of a target that is new, or back, grow: over a duration, or {window, from}"`
+	Breaker     *guard.Breaker     `yaml:"breaker" doc:"leave the service alone for a while when most requests fail; {} for every default"`
+	Concurrency *guard.Concurrency `yaml:"concurrency" doc:"how many requests may be under way at once, and how many may wait"`
+	RetryBudget *guard.RetryBudget `yaml:"retry-budget" doc:"which share of the requests may be tried again: {share, minimum}, or off; every default where the service has health or outliers"`
+	Drain       config.Duration    `yaml:"drain" default:"5m" range:"0s..1d" doc:"how long what is under way to a target that was taken away may take"`
 }
 
 // Health is the health section of a service.
@@ -43,7 +44,7 @@ type Health struct {
 	Timeout   config.Duration `yaml:"timeout" default:"2s" range:"10ms..10m" doc:"time that a probe may take"`
 	Healthy   int             `yaml:"healthy" default:"2" range:"1..100" doc:"probes passed in a row that bring a target back"`
 	Unhealthy int             `yaml:"unhealthy" default:"3" range:"1..100" doc:"probes failed in a row that take a target out"`
-	Status    Statuses        `yaml:"status" default:"200-399" doc:"statuses that pass: 200, 200-399, or several by commas"`
+	Status    guard.Statuses  `yaml:"status" default:"200-399" doc:"statuses that pass: 200, 200-399, or several by commas"`
 	AllDown   string          `yaml:"all-unhealthy" default:"open" enum:"open|closed" doc:"while no target is healthy: open uses them all, closed answers 503"`
 }
 
@@ -96,11 +97,18 @@ func (c Config) filled() Config {
 		h.Healthy, h.Unhealthy = cmp.Or(h.Healthy, 2), cmp.Or(h.Unhealthy, 3)
 		h.AllDown = cmp.Or(h.AllDown, "open")
 		if h.Status.IsZero() {
-			h.Status = Statuses{{200, 399}}
+			h.Status = guard.Statuses{{200, 399}}
 		}
 		c.Health = &h
 	}
 	return c
+}
+
+// guards returns what the service says of all that guards it.
+func (c *Config) guards() guard.Settings {
+	s := guard.Settings{Outliers: c.Outliers, SlowStart: c.SlowStart, Breaker: c.Breaker, Concurrency: c.Concurrency}
+	s.Retries, s.Budgeted = c.RetryBudget.Budget(c.Health != nil || c.Outliers != nil)
+	return s
 }
 
 func fallback(d *config.Duration, to time.Duration) {
@@ -125,7 +133,7 @@ func (c Config) Check(r *config.Report) {
 	if c.TLS != nil {
 		c.checkTLS(r)
 	}
-	c.checkGuards(r)
+	c.checkNames(r)
 }
 
 func (c Config) checkTLS(r *config.Report) {

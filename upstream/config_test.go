@@ -11,6 +11,8 @@ import (
 
 	"gatehouse/balance"
 	"gatehouse/config"
+
+	"gatehouse/upstream/guard"
 )
 
 type document struct {
@@ -80,13 +82,13 @@ services:
 		Targets: []Target{{Address: "10.0.0.1:8080", Weight: 1}, {Address: "orders.internal:80", DNS: true, Weight: 3}, {Address: "[::1]:80", Weight: 1}},
 		Resolve: Resolve{Min: ms(1000), Max: ms(5000), Stale: ms(86_400_000), Gone: ms(60_000)}, Host: "preserve",
 		Resolver:    []Server{{netip.MustParseAddrPort("127.0.0.1:5353")}, {netip.MustParseAddrPort("[::1]:53")}},
-		Outliers:    &Outliers{Consecutive: 5, Failures: 0.5, Window: ms(10_000), Minimum: 20, Ejection: ms(30_000), Longest: ms(300_000), Share: 0.5, Status: Statuses{{502, 504}}},
-		SlowStart:   &SlowStart{Window: ms(20_000), From: 0.1},
-		Breaker:     &Breaker{Failures: 0.3, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 3, Status: Statuses{{502, 504}}},
-		Concurrency: &Concurrency{PerTarget: 50, Service: 200, Queue: 100, Timeout: ms(1000)},
-		RetryBudget: &RetryBudget{Off: true, Share: 0.2, Minimum: 3}, Drain: ms(60_000),
+		Outliers:    &guard.Outliers{Consecutive: 5, Failures: 0.5, Window: ms(10_000), Minimum: 20, Ejection: ms(30_000), Longest: ms(300_000), Share: 0.5, Status: guard.Statuses{{502, 504}}},
+		SlowStart:   &guard.SlowStart{Window: ms(20_000), From: 0.1},
+		Breaker:     &guard.Breaker{Failures: 0.3, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 3, Status: guard.Statuses{{502, 504}}},
+		Concurrency: &guard.Concurrency{PerTarget: 50, Service: 200, Queue: 100, Timeout: ms(1000)},
+		RetryBudget: &guard.RetryBudget{Off: true, Share: 0.2, Minimum: 3}, Drain: ms(60_000),
 		Balance:  Balance{Method: balance.Hash, Key: byHeader, Name: "X-User", Bound: 1.25},
-		Health:   &Health{Path: "/healthz?full=1", Interval: ms(1000), Timeout: ms(2000), Healthy: 2, Unhealthy: 3, Status: Statuses{{200, 200}, {301, 302}}, AllDown: "closed"},
+		Health:   &Health{Path: "/healthz?full=1", Interval: ms(1000), Timeout: ms(2000), Healthy: 2, Unhealthy: 3, Status: guard.Statuses{{200, 200}, {301, 302}}, AllDown: "closed"},
 		TLS:      &TLS{ServerName: "orders.internal", CA: config.File{Path: name, Content: ca.pem()}, Client: &ClientCertificate{Internal: true}},
 		Timeouts: Timeouts{Connect: ms(1000), Answer: ms(2000), Idle: ms(3000)},
 		Pool:     Pool{Idle: 1, IdleTimeout: ms(4000), Max: 5},

@@ -16,6 +16,8 @@ import (
 
 	"gatehouse/dial"
 	"gatehouse/exchange"
+
+	"gatehouse/upstream/guard"
 )
 
 // fickle is a backend whose status a test changes.
@@ -46,8 +48,8 @@ func newFickle(t testing.TB) *fickle {
 	return f
 }
 
-func outliers() *Outliers {
-	return &Outliers{Consecutive: 3, Window: ms(10_000), Minimum: 20, Ejection: ms(500), Longest: ms(5000), Share: 0.5, Status: Statuses{{500, 599}}}
+func outliers() *guard.Outliers {
+	return &guard.Outliers{Consecutive: 3, Window: ms(10_000), Minimum: 20, Ejection: ms(500), Longest: ms(5000), Share: 0.5, Status: guard.Statuses{{500, 599}}}
 }
 
 // logs is a log that a test reads.
@@ -234,7 +236,7 @@ func TestBreakerOfAService(t *testing.T) {
 	b := newFickle(t)
 	k, l := loggingKeeper(t)
 	c := service(b.address())
-	c.Breaker = &Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 4, Open: ms(500), Trials: 1, Status: Statuses{{502, 504}}}
+	c.Breaker = &guard.Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 4, Open: ms(500), Trials: 1, Status: guard.Statuses{{502, 504}}}
 	h := New(Route{Service: bindIn(t, k, c)})
 	f := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
 	ask := func() (outcome, *http.Response) {
@@ -301,7 +303,7 @@ func TestConcurrencyOfAService(t *testing.T) {
 	k := newTestKeeper(t)
 	c := service(one.address(), two.address())
 	c.Balance.Method = 1
-	c.Concurrency = &Concurrency{PerTarget: 2, Service: 3, Queue: 4, Timeout: ms(5000)}
+	c.Concurrency = &guard.Concurrency{PerTarget: 2, Service: 3, Queue: 4, Timeout: ms(5000)}
 	h := &noted{next: New(Route{Service: bindIn(t, k, c)})}
 	f := newFront(t, h)
 	var all sync.WaitGroup
@@ -367,7 +369,7 @@ func TestQueueTimeout(t *testing.T) {
 	b.hold.Store(&hold)
 	k := newTestKeeper(t)
 	c := service(b.address())
-	c.Concurrency = &Concurrency{PerTarget: 1, Queue: 4, Timeout: ms(40)}
+	c.Concurrency = &guard.Concurrency{PerTarget: 1, Queue: 4, Timeout: ms(40)}
 	f := newFront(t, New(Route{Service: bindIn(t, k, c)}))
 	done := make(chan struct{})
 	go func() { defer close(done); _, _, _ = get(t, f.URL+"/") }()

@@ -45,7 +45,7 @@ func (c *call) choose() *failure {
 func (c *call) enter() *failure {
 	s, first := c.Service, len(c.tried) == 0
 	if s.config.Breaker != nil && first {
-		p := s.guard.breaker.Allow()
+		p := s.guard.Breaker.Allow()
 		if p.Refused {
 			return &failure{status: http.StatusServiceUnavailable, reason: "circuit-open", detail: "the service is left alone: " + p.Why, retry: max(p.Wait, time.Second)}
 		}
@@ -69,7 +69,7 @@ func (c *call) admit(first bool) *failure {
 		return nil
 	}
 	until, _ := c.x.Deadline()
-	waited, err := c.Service.guard.gate.Enter(c.x.Parent(), until, c, first)
+	waited, err := c.Service.guard.Gate.Enter(c.x.Parent(), until, c, first)
 	if waited > 0 {
 		c.x.Upstream.Queued += waited
 	}
@@ -85,11 +85,11 @@ func (c *call) admit(first bool) *failure {
 
 // crowded is why a request was not let through.
 func (c *call) crowded(err error) *failure {
+	c.explain()
 	q := c.Service.config.Concurrency
 	f := &failure{status: http.StatusServiceUnavailable, retry: time.Second, crowded: true}
 	switch {
 	case errors.Is(err, balance.ErrNoTarget):
-		c.explain()
 		return noTarget(errNoTarget)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return c.goneFailure()
@@ -156,7 +156,7 @@ func (c *call) leave() {
 	}
 	if c.held.place {
 		c.held.place = false
-		c.Service.guard.gate.Leave()
+		c.Service.guard.Gate.Leave()
 	}
 }
 
@@ -193,10 +193,10 @@ func (c *call) judge(good, last bool, why string, at time.Time) {
 	c.held.judged = true
 	s := c.Service
 	if s.config.Outliers != nil {
-		s.guard.outliers.Report(c.set.picker.Target(c.picked), c.held.probe, good, why, at)
+		s.guard.Outliers.Report(c.set.picker.Target(c.picked), c.held.probe, good, why, at)
 	}
 	if last && s.config.Breaker != nil {
-		s.guard.breaker.Report(c.held.trial, good, at)
+		s.guard.Breaker.Report(c.held.trial, good, at)
 	}
 }
 
@@ -214,10 +214,10 @@ func (c *call) judgeStatus(status int) {
 		if bad {
 			why = "status " + strconv.Itoa(status)
 		}
-		s.guard.outliers.Report(c.set.picker.Target(c.picked), c.held.probe, !bad, why, at)
+		s.guard.Outliers.Report(c.set.picker.Target(c.picked), c.held.probe, !bad, why, at)
 	}
 	if b := s.config.Breaker; b != nil {
-		s.guard.breaker.Report(c.held.trial, !b.Status.Has(status), at)
+		s.guard.Breaker.Report(c.held.trial, !b.Status.Has(status), at)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"gatehouse/dial/dns"
 	"gatehouse/exchange"
 	"gatehouse/keeper"
+	"gatehouse/upstream/guard"
 	"gatehouse/upstream/target"
 )
 
@@ -31,7 +32,7 @@ type Keeper struct {
 	options  Options
 	groups   *keeper.Set[target.GroupKey, *target.Group]
 	watches  *keeper.Set[target.WatchKey, *target.Watch]
-	guards   *keeper.Set[string, *guard]
+	guards   *keeper.Set[string, *guard.Guard]
 	services atomic.Pointer[[]*Service]
 
 	mu        sync.Mutex
@@ -42,7 +43,7 @@ type Keeper struct {
 func NewKeeper(o Options) *Keeper {
 	k := &Keeper{
 		options: o, groups: keeper.NewSet[target.GroupKey, *target.Group](), watches: keeper.NewSet[target.WatchKey, *target.Watch](),
-		guards: keeper.NewSet[string, *guard](), resolvers: make(map[string]*dns.Resolver),
+		guards: keeper.NewSet[string, *guard.Guard](), resolvers: make(map[string]*dns.Resolver),
 	}
 	k.services.Store(new([]*Service))
 	return k
@@ -106,7 +107,7 @@ type Lease struct {
 	keeper   *Keeper
 	groups   *keeper.Lease[target.GroupKey, *target.Group]
 	watches  *keeper.Lease[target.WatchKey, *target.Watch]
-	guards   *keeper.Lease[string, *guard]
+	guards   *keeper.Lease[string, *guard.Guard]
 	services []*Service
 }
 
@@ -137,16 +138,18 @@ func (l *Lease) Service(c Config) (*Service, error) {
 
 // protect gives a service what guards it, where it wants any of that.
 func (l *Lease) protect(s *Service) {
-	_, budget := s.config.retries()
-	if !budget && !s.config.guarded() {
+	settings := s.config.guards()
+	if !settings.Budgeted && !settings.Any() {
 		return
 	}
-	g, _ := l.guards.Get(s.config.Name, func() (*guard, error) { return newGuard(&s.config, l.keeper.options.Log), nil })
-	s.keeps = g
-	if budget {
-		s.budget = g.budget
+	g, _ := l.guards.Get(s.config.Name, func() (*guard.Guard, error) {
+		return guard.New(s.config.Name, settings, l.keeper.options.Log), nil
+	})
+	s.keeps, s.owner = g, &guard.Owner{}
+	if settings.Budgeted {
+		s.budget = g.Budget
 	}
-	if s.config.guarded() {
+	if settings.Any() {
 		s.guard = g
 	}
 }

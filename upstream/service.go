@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/balance"
 	"gatehouse/exchange"
+	"gatehouse/upstream/guard"
 	"gatehouse/upstream/target"
 )
 
@@ -25,9 +26,10 @@ type Service struct {
 	watches []*target.Watch // of each group; nil without health
 	weights []int
 	dynamic bool            // some group changes by itself
-	guard   *guard          // nil where a request has nothing more to ask than where to go
+	guard   *guard.Guard    // nil where a request has nothing more to ask than where to go
 	budget  *balance.Budget // of retries; nil for any number
-	keeps   *guard          // what both are part of; nil without
+	keeps   *guard.Guard    // what both are part of; nil without
+	owner   *guard.Owner    // this one's hold on it
 
 	set atomic.Pointer[set]
 	mu  sync.Mutex // held while set is made anew
@@ -60,7 +62,7 @@ func (s *Service) current() *set {
 	now = s.build()
 	s.set.Store(now)
 	if s.guard != nil {
-		s.guard.follow(s, now)
+		s.guard.Follow(s.owner, now.picker.Targets())
 	}
 	return now
 }
@@ -80,7 +82,7 @@ func (s *Service) commit() {
 		g.SetDrain(s.config.Drain.D())
 	}
 	if s.keeps != nil {
-		s.keeps.adopt(s)
+		s.keeps.Adopt(s.owner, s.config.guards(), s.current().picker.Targets())
 	}
 }
 
@@ -106,8 +108,8 @@ func (s *Service) build() *set {
 			if s.watches != nil {
 				t.Health = s.watches[i].Of(e)
 			}
-			if s.guard != nil && s.config.stated() {
-				t.State = s.guard.state(e.Address)
+			if s.guard != nil && s.config.guards().Stated() {
+				t.State = s.guard.State(e.Address)
 			}
 			members = append(members, member{e, s.config.hostOf(g), t})
 		}
@@ -151,13 +153,13 @@ func (s *Service) shares(i int, m *target.Members) (scale int, of func(k int) in
 
 func (s *Service) pickerOptions() balance.Options {
 	c := &s.config
-	o := balance.Options{Method: c.Balance.Method, Bound: c.Balance.Bound, Ramp: c.SlowStart.ramp()}
+	o := balance.Options{Method: c.Balance.Method, Bound: c.Balance.Bound, Ramp: c.SlowStart.Ramp()}
 	o.Closed = c.Health != nil && c.Health.AllDown == "closed"
 	if c.Concurrency != nil {
 		o.Room = int64(c.Concurrency.PerTarget)
 	}
 	if s.guard != nil {
-		o.Clock = s.guard.clock
+		o.Clock = s.guard.Clock
 	}
 	return o
 }

@@ -15,6 +15,8 @@ import (
 
 	"gatehouse/dial"
 	"gatehouse/test/dnstest"
+
+	"gatehouse/upstream/guard"
 )
 
 // In an outage retries are a share of the requests.
@@ -30,7 +32,7 @@ func TestRetryBudget(t *testing.T) {
 	}
 	k := newTestKeeper(t)
 	c := service(dead...)
-	c.RetryBudget = &RetryBudget{Share: 0.2, Minimum: 1}
+	c.RetryBudget = &guard.RetryBudget{Share: 0.2, Minimum: 1}
 	h := &noted{next: New(Route{Service: bindIn(t, k, c), Retries: 2})}
 	f := newFront(t, h)
 	attempts, told := 0, false
@@ -52,7 +54,7 @@ func TestSlowStartOfATarget(t *testing.T) {
 	old, fresh := newFickle(t), newFickle(t)
 	k := newTestKeeper(t)
 	c := service(old.address())
-	c.SlowStart = &SlowStart{Window: ms(60_000), From: 0.1}
+	c.SlowStart = &guard.SlowStart{Window: ms(60_000), From: 0.1}
 	bindIn(t, k, c)
 	both := service(old.address(), fresh.address())
 	both.SlowStart = c.SlowStart
@@ -184,10 +186,10 @@ func TestGuardStorm(t *testing.T) {
 	k := newTestKeeper(t)
 	c := asks(service("srv:_http._tcp.orders.test"), dns)
 	c.Resolve.Min, c.Resolve.Max = ms(1), ms(1)
-	c.Outliers, c.SlowStart = outliers(), &SlowStart{Window: ms(1000), From: 0.1}
+	c.Outliers, c.SlowStart = outliers(), &guard.SlowStart{Window: ms(1000), From: 0.1}
 	c.Outliers.Ejection = ms(1)
-	c.Breaker = &Breaker{Failures: 0.9, Window: ms(1000), Minimum: 50, Open: ms(1), Trials: 1, Status: Statuses{{502, 504}}}
-	c.Concurrency = &Concurrency{PerTarget: 3, Service: 5, Queue: 20, Timeout: ms(200)}
+	c.Breaker = &guard.Breaker{Failures: 0.9, Window: ms(1000), Minimum: 50, Open: ms(1), Trials: 1, Status: guard.Statuses{{502, 504}}}
+	c.Concurrency = &guard.Concurrency{PerTarget: 3, Service: 5, Queue: 20, Timeout: ms(200)}
 	c.Health = &Health{Interval: ms(5), Timeout: ms(500), Healthy: 1, Unhealthy: 1}
 	var h atomic.Pointer[http.Handler]
 	use := func() {
@@ -245,10 +247,10 @@ func TestGuardStorm(t *testing.T) {
 // guarded is a service with everything that guards one.
 func guarded(addresses ...string) Config {
 	c := service(addresses...)
-	c.Outliers, c.SlowStart = outliers(), &SlowStart{Window: ms(1000), From: 0.1}
+	c.Outliers, c.SlowStart = outliers(), &guard.SlowStart{Window: ms(1000), From: 0.1}
 	c.Outliers.Failures = 0.5
-	c.Breaker = &Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 1, Status: Statuses{{502, 504}}}
-	c.Concurrency = &Concurrency{PerTarget: 50, Service: 100, Queue: 10, Timeout: ms(1000)}
+	c.Breaker = &guard.Breaker{Failures: 0.5, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 1, Status: guard.Statuses{{502, 504}}}
+	c.Concurrency = &guard.Concurrency{PerTarget: 50, Service: 100, Queue: 10, Timeout: ms(1000)}
 	c.Health = &Health{Interval: ms(1000), Timeout: ms(1000), Healthy: 1, Unhealthy: 1}
 	return c
 }

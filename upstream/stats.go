@@ -41,7 +41,7 @@ func (s *Service) ejected(state *balance.State) bool {
 	if s.guard == nil {
 		return false
 	}
-	out, _, _ := state.Ejected(s.guard.clock)
+	out, _, _ := state.Ejected(s.guard.Clock)
 	return out
 }
 
@@ -75,12 +75,12 @@ func (s *Service) serviceStats() ServiceStats {
 	if s.guard == nil {
 		return out
 	}
-	_, out.Spared = s.guard.outliers.Counts()
+	_, out.Spared = s.guard.Outliers.Counts()
 	if s.config.Breaker != nil {
-		out.Breaker = new(s.guard.breaker.Stats())
+		out.Breaker = new(s.guard.Breaker.Stats())
 	}
 	if s.config.Concurrency != nil {
-		out.Gate = new(s.guard.gate.Stats())
+		out.Gate = new(s.guard.Gate.Stats())
 	}
 	return out
 }

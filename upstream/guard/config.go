@@ -1,15 +1,10 @@
-package upstream
+package guard
 
 import (
-	"errors"
-	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/balance"
 	"gatehouse/config"
-	"gatehouse/upstream/target"
 )
 
 // Outliers is the outliers section of a service.
@@ -60,51 +55,6 @@ type RetryBudget struct {
 	Minimum int     `yaml:"minimum" default:"3" range:"0..1000000" doc:"retries a second that are always allowed"`
 }
 
-// Resolve is the resolve section of a service.
-type Resolve struct {
-	config.At
-	Min   config.Duration `yaml:"min" default:"1s" range:"1s..1d" doc:"how long an answer holds at least"`
-	Max   config.Duration `yaml:"max" default:"5m" range:"1s..1d" doc:"how long an answer holds at most, whatever its time to live"`
-	Stale config.Duration `yaml:"stale" default:"1d" range:"0s..365d" doc:"how long the last good answer is used while servers fail"`
-	Gone  config.Duration `yaml:"gone" default:"1m" range:"0s..365d" doc:"how long it is used while they say that there is no such name"`
-}
-
-// filled returns r with the default of every key where nothing was said. What
-// was decoded has them.
-func (r Resolve) filled() Resolve {
-	if r.Max == 0 {
-		r.Stale, r.Gone = config.Duration(24*time.Hour), config.Duration(time.Minute)
-	}
-	fallback(&r.Min, time.Second)
-	fallback(&r.Max, 5*time.Minute)
-	return r
-}
-
-// UnmarshalConfig reads a duration, or {min, max, stale, gone}.
-func (r *Resolve) UnmarshalConfig(n *config.Node) {
-	type plain Resolve
-	if _, ok := n.Text(); !ok {
-		n.Decode((*plain)(r))
-		return
-	}
-	var most config.Duration
-	if !n.Decode(&most) {
-		return
-	}
-	*r = Resolve{Max: most}
-	if most < config.Duration(time.Second) || most > config.Duration(24*time.Hour) {
-		n.Errorf("an answer holds from 1s to 1d")
-	}
-	*r = Resolve{}.filled()
-	r.At, r.Max = config.At{Pos: n.Pos()}, most
-}
-
-// ConfigSchema implements config.Schemer.
-func (Resolve) ConfigSchema() *config.Schema {
-	type plain Resolve
-	return &config.Schema{AnyOf: []*config.Schema{config.SchemaOf(config.Duration(0)), config.SchemaOf(plain{})}}
-}
-
 // UnmarshalConfig reads a duration, or {window, from}.
 func (s *SlowStart) UnmarshalConfig(n *config.Node) {
 	type plain SlowStart
@@ -143,82 +93,7 @@ func (RetryBudget) ConfigSchema() *config.Schema {
 	return &config.Schema{AnyOf: []*config.Schema{{Type: "string", Enum: []any{"off"}}, config.SchemaOf(plain{})}}
 }
 
-// Percent is a share, above 0 and up to 1, that is written as 20%.
-type Percent float64
-
-// UnmarshalText reads "20%".
-func (p *Percent) UnmarshalText(text []byte) error {
-	number, ok := strings.CutSuffix(string(text), "%")
-	v, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(v > 0 && v <= 100) {
-		return errors.New("is no share: write a percentage above 0% and up to 100%, such as 20%")
-	}
-	*p = Percent(v / 100)
-	return nil
-}
-
-// ConfigSchema implements config.Schemer.
-func (Percent) ConfigSchema() *config.Schema {
-	return &config.Schema{Type: "string", Pattern: "^[0-9]+([.][0-9]+)?%$"}
-}
-
-// Server is a DNS server.
-type Server struct{ netip.AddrPort }
-
-// UnmarshalText reads ADDRESS or ADDRESS:PORT.
-func (s *Server) UnmarshalText(text []byte) error {
-	var err error
-	if s.AddrPort, err = netip.ParseAddrPort(string(text)); err == nil && s.Port() > 0 {
-		return nil
-	}
-	a, err := netip.ParseAddr(strings.Trim(string(text), "[]"))
-	if err != nil {
-		return errors.New("is no DNS server: write its ADDRESS, or ADDRESS:PORT")
-	}
-	s.AddrPort = netip.AddrPortFrom(a, 53)
-	return nil
-}
-
-// ConfigSchema implements config.Schemer.
-func (Server) ConfigSchema() *config.Schema {
-	return &config.Schema{Type: "string", Examples: []any{"127.0.0.1:5353", "10.0.0.2"}}
-}
-
-func (c Config) checkGuards(r *config.Report) {
-	if q := c.Concurrency; q != nil && q.PerTarget == 0 && q.Service == 0 {
-		r.Errorf(q.Of("concurrency"), "concurrency limits nothing: say per-target or service")
-	}
-	if o := c.Outliers; o != nil && o.Consecutive == 0 && o.Failures == 0 {
-		r.Errorf(o.Of("consecutive"), "outliers takes nothing out: say consecutive or failures")
-	}
-	if v := c.Resolve; v.Min > v.Max && v.Max > 0 {
-		r.Errorf(v.Of("min"), "min is above max")
-	}
-	named := false
-	for _, t := range c.Targets {
-		named = named || t.named()
-	}
-	if len(c.Resolver) > 0 && !named {
-		r.Errorf(c.Of("resolver"), "the resolver is asked for names after dns: and srv: alone, and no target is one")
-	}
-}
-
-// lookup returns how a target is looked up.
-func (c Config) lookup(t Target) target.Lookup {
-	if !t.named() {
-		return target.Lookup{}
-	}
-	var servers []string
-	for _, s := range c.Resolver {
-		servers = append(servers, s.String())
-	}
-	r := c.Resolve
-	return target.Lookup{
-		Records: t.SRV, Servers: strings.Join(servers, ","),
-		Shortest: r.Min.D(), Longest: r.Max.D(), Stale: r.Stale.D(), Gone: r.Gone.D(),
-	}
-}
-
+// options returns what is to be taken out; nil without the section.
 func (o *Outliers) options() *balance.OutlierOptions {
 	if o == nil {
 		return nil
@@ -243,23 +118,39 @@ func (q *Concurrency) options() balance.GateOptions {
 	return balance.GateOptions{Limit: q.Service, Line: q.Queue, Timeout: q.Timeout.D()}
 }
 
-// retries returns the budget of retries. Without a word there is one where
-// something takes targets out that fail: elsewhere every second request may need
-// a retry, for as long as one of two targets is down.
-func (c *Config) retries() (o balance.BudgetOptions, on bool) {
-	switch b := c.RetryBudget; {
+// Ramp returns how a share grows; nil has the full one at once.
+func (s *SlowStart) Ramp() balance.Ramp {
+	if s == nil {
+		return balance.Ramp{}
+	}
+	return balance.Ramp{Window: s.Window.D(), From: float64(s.From)}
+}
+
+// Check implements config.Checker.
+func (o Outliers) Check(r *config.Report) {
+	if o.Consecutive == 0 && o.Failures == 0 {
+		r.Errorf(o.Of("consecutive"), "outliers takes nothing out: say consecutive or failures")
+	}
+}
+
+// Check implements config.Checker.
+func (q Concurrency) Check(r *config.Report) {
+	if q.PerTarget == 0 && q.Service == 0 {
+		r.Errorf(q.Of("concurrency"), "concurrency limits nothing: say per-target or service")
+	}
+}
+
+// Budget returns how many retries there may be, and whether that is bounded. A
+// service that says nothing has the default budget where something takes targets
+// out that fail: elsewhere every second request may need a retry, for as long as
+// one of two targets is down.
+func (b *RetryBudget) Budget(others bool) (o balance.BudgetOptions, on bool) {
+	switch {
 	case b == nil:
-		return balance.BudgetOptions{Share: 0.2, Floor: 3}, c.Health != nil || c.Outliers != nil
+		return balance.BudgetOptions{Share: 0.2, Floor: 3}, others
 	case b.Off:
 		return o, false
 	default:
 		return balance.BudgetOptions{Share: float64(b.Share), Floor: float64(b.Minimum)}, true
 	}
-}
-
-func (s *SlowStart) ramp() balance.Ramp {
-	if s == nil {
-		return balance.Ramp{}
-	}
-	return balance.Ramp{Window: s.Window.D(), From: float64(s.From)}
 }
