@@ -57,7 +57,7 @@ func TestGuardOverReloads(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
-		s            Settings
+		s           Settings
 		any, stated bool
 	}{
 		{Settings{}, false, false}, {Settings{Budgeted: true}, false, false}, {Settings{Breaker: &Breaker{}}, true, false},
