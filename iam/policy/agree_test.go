@@ -40,7 +40,9 @@ func TestAgreesWithNaive(t *testing.T) {
 
 func FuzzAgree(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
-	f.Fuzz(func(t *testing.T, a, b uint64) { agree(t, rand.New(rand.NewPCG(a, b)), fuzzQuestions, make(map[string]int)) })
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		agree(t, rand.New(rand.NewPCG(a, b)), fuzzQuestions, make(map[string]int))
+	})
 }
 
 // agree makes policies, asks both evaluators about requests, and counts what
