@@ -18,6 +18,7 @@ import (
 	"gatehouse/edge"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
@@ -32,6 +33,7 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	sealer    *iam.Sealer
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	listeners *edge.Listeners
@@ -46,7 +48,12 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if text := authority.Warning(); text != "" {
 		o.Logger.Warn(text)
 	}
+	sealer, err := iam.OpenSealer(cfg.Data.Value)
+	if err != nil {
+		return nil, fmt.Errorf("the key of sessions: %w", err)
+	}
 	k := &keepers{
+		sealer:    sealer,
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
@@ -58,7 +65,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
-	})
+	}, sealer)
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})

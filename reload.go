@@ -101,7 +101,7 @@ func (b *binder) authorizers() (map[string]map[string]*auth.Authorizer, error) {
 		out[api] = make(map[string]*auth.Authorizer)
 		a := b.draft.config.APIs[api]
 		for _, name := range names(a.Authorizers) {
-			authorizer, err := b.leases.keys.Authorizer(api, a.Authorizers[name])
+			authorizer, err := b.leases.keys.Authorizer(api, a.Authorizers[name], b.draft.users)
 			if err != nil {
 				return nil, fmt.Errorf("%s: authorizer %s: %w", a.Authorizers[name].Pos, name, err)
 			}

@@ -129,7 +129,7 @@ func (c *Config) checkRole(r *config.Report, role *Role) {
 		r.Errorf(role.Of("external-id"), "with a trust policy the id is a condition of that: {StringEquals: {sts:ExternalId: ...}}")
 	}
 	for _, id := range role.ExternalID {
-		if !isExternalID(id) {
+		if !IsExternalID(id) {
 			r.Errorf(role.Of("external-id"), "an external id is 2 to 1224 letters, digits and characters of =,.@:/_+-")
 		}
 	}

@@ -217,6 +217,12 @@ func (d *Directory) Session(s *Session) (*Caller, error) {
 	return caller, nil
 }
 
+// Trusts decides whether a service of AWS's, such as apigateway.amazonaws.com,
+// may assume the role on behalf of what has an ARN.
+func (r *Assumable) Trusts(d *Directory, service, on string) policy.Decision {
+	return policy.EvaluateTrust(&policy.Request{Service: service, SourceARN: on, Action: policy.NewAction("sts:AssumeRole"), Resource: r.ARN, Account: d.Account, Region: d.Region}, policy.Policies{Resource: r.Trust})
+}
+
 // Principal returns who a session of the role with a name would be.
 func (r *Assumable) Principal(d *Directory, session string) *policy.Principal {
 	return r.principal(d, session)

@@ -139,6 +139,9 @@ func TestShortTrust(t *testing.T) {
 			t.Errorf("%+v: %+v", tc, got)
 		}
 	}
+	if on := "arn:aws:execute-api:local:123456789012:shop/*"; !d.Role("quote").Trusts(d, "apigateway.amazonaws.com", on).Allowed || d.Role("deploy").Trusts(d, "apigateway.amazonaws.com", on).Allowed {
+		t.Error("Trusts")
+	}
 }
 
 func TestSession(t *testing.T) {

@@ -30,9 +30,11 @@ func NewSealer(key [32]byte) *Sealer { return &Sealer{key} }
 const (
 	tokenVersion = 1
 	saltSize     = 24
-	maxPlain     = 4096             // bytes of a session; tokens stand in a header
-	maxToken     = 4 * maxPlain / 3 // and a little
+	maxPlain     = 4096 // bytes of a session; tokens stand in a header
 )
+
+// MaxToken is how many characters a token has at most.
+const MaxToken = (1+saltSize+maxPlain+16)*4/3 + 3
 
 // Seal returns the session's token. It fails with ErrTooBig alone.
 func (s *Sealer) Seal(session *Session) (string, error) {
@@ -52,7 +54,7 @@ func (s *Sealer) Seal(session *Session) (string, error) {
 // Open returns the session of a token that this Sealer made; whether it has
 // expired is for the caller to see.
 func (s *Sealer) Open(token string) (*Session, error) {
-	if len(token) > maxToken+1024 {
+	if len(token) > MaxToken {
 		return nil, ErrToken
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)

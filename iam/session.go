@@ -62,9 +62,15 @@ const (
 // IsSessionName reports a name that a session can have.
 func IsSessionName(s string) bool { return 2 <= len(s) && len(s) <= 64 && isWord(s, "_=,.@+-") }
 
-// isExternalID reports an id that AssumeRole takes.
-func isExternalID(s string) bool {
+// IsExternalID reports an id that AssumeRole takes.
+func IsExternalID(s string) bool {
 	return 2 <= len(s) && len(s) <= 1224 && isWord(s, "_=,.@:/+-")
+}
+
+// IsTag reports a tag that a session can have.
+func IsTag(t policy.Tag) bool {
+	const further = " _.:/=+-@"
+	return t.Key != "" && len(t.Key) <= maxTagKey && len(t.Value) <= maxTagValue && isWord(t.Key, further) && isWord(t.Value, further)
 }
 
 // isWord reports letters, digits and some further characters.
