@@ -13,6 +13,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/sigv4"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -118,6 +119,8 @@ type leases struct {
 	encoders  *compress.Keeper // has nothing to lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	sealer    *iam.Sealer   // has nothing to lease
+	signed    *sigv4.Keeper // nor has this
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	listeners *edge.Lease
@@ -129,6 +132,8 @@ func (k *keepers) begin() *leases {
 		encoders:  k.encoders,
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		sealer:    k.sealer,
+		signed:    k.keys.Signatures(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		listeners: k.listeners.Begin(),

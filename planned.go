@@ -5,14 +5,14 @@ package gatehouse
 // key leaves the list with the room that brings it.
 func planned() map[string]string {
 	out := map[string]string{
-		"functions":    "Lambda-compatible functions",
-		"waf":          "web ACLs",
-		"usage-plans":  "usage plans and API keys",
-		"links":        "links to private networks",
-		"firewall":     "security groups and network ACLs",
-		"databases":    "doors to databases",
-		"alarms":       "alarms",
-		"notify":       "notifications",
+		"functions":   "Lambda-compatible functions",
+		"waf":         "web ACLs",
+		"usage-plans": "usage plans and API keys",
+		"links":       "links to private networks",
+		"firewall":    "security groups and network ACLs",
+		"databases":   "doors to databases",
+		"alarms":      "alarms",
+		"notify":      "notifications",
 
 		"listen.network-acl":         "network ACLs",
 		"apis.*.definition":          "OpenAPI definitions",

@@ -89,6 +89,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		e.path(e.pick(authorizers), target, l)
 	}
 	return &Snapshot{
+		aws:    d.awsEndpoint(l),
 		config: d.config, policies: policies, observer: observer, table: d.table,
 		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil

@@ -232,7 +232,7 @@ func (c *credential) readQuery(query string) *Fault {
 	}
 	for _, required := range [...][2]string{
 		{"X-Amz-Algorithm", said}, {"X-Amz-Credential", scope}, {"X-Amz-Signature", c.signature},
-		{"X-Amz-SignedHeaders", c.headers}, {"X-Amz-Date", stamp}, {"X-Amz-Expires", expires},
+		{"X-Amz-SignedHeaders", c.headers}, {"X-Amz-Date", stamp},
 	} {
 		if required[1] == "" {
 			return malformed("AWS query-string parameters must include '" + required[0] + "'.")
@@ -241,15 +241,28 @@ func (c *credential) readQuery(query string) *Fault {
 	if said != algorithm {
 		return malformed("Unsupported AWS 'algorithm': write " + algorithm + ".")
 	}
-	seconds, err := strconv.Atoi(expires)
-	if err != nil || seconds < 1 || seconds > maxExpires || !isDigits(expires) {
-		return malformed("X-Amz-Expires must be a number of seconds from 1 to " + strconv.Itoa(maxExpires) + ".")
+	if f := c.readExpires(expires); f != nil {
+		return f
 	}
-	c.expires = time.Duration(seconds) * time.Second
 	if f := c.readScope(scope); f != nil {
 		return f
 	}
 	return c.readStamp(stamp)
+}
+
+// readExpires reads how long a presigned request is good. Only S3 wants that to
+// be said; without it is as long as any other.
+func (c *credential) readExpires(text string) *Fault {
+	if text == "" {
+		c.expires = window
+		return nil
+	}
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds < 1 || seconds > maxExpires || !isDigits(text) {
+		return malformed("X-Amz-Expires must be a number of seconds from 1 to " + strconv.Itoa(maxExpires) + ".")
+	}
+	c.expires = time.Duration(seconds) * time.Second
+	return nil
 }
 
 // current reports whether the request comes at a time that it was signed for.

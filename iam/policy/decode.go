@@ -238,6 +238,9 @@ func (d *decoder) list(v *value, name string, check func(config.Pos, string)) []
 	}
 	var out []string
 	for _, item := range items {
+		if joined, ok := item.joined(); ok {
+			item = joined
+		}
 		text := d.text(item, name)
 		if check != nil && item.kind == config.Scalar {
 			check(item.at, text)

@@ -160,6 +160,11 @@ Statement:
 	if doc == nil || doc.Version != Version2012 || doc.Statements[0].At.Line != 4 || doc.Statements[0].Conditions[1].Values[0] != "true" {
 		t.Fatalf("%+v %v", doc, r.Problems())
 	}
+	flow := "{Version: 2012-10-17, Statement: {Effect: Allow, Action: [sts:AssumeRole, s3:Get*], Resource: [arn:aws:s3:::b]}}"
+	doc = Parse("p.yaml", []byte(flow), Identity, &r)
+	if doc == nil || doc.Statements[0].Actions[1] != "s3:Get*" || doc.Statements[0].Resources[0] != "arn:aws:s3:::b" {
+		t.Errorf("in flow style: %+v %v", doc, r.Problems())
+	}
 	for text, want := range map[string]string{
 		"Statement: {Effect: Alow, Action: '*', Resource: '*'}": `1:21 unknown Effect "Alow" did you mean "Allow"?`,
 		"Statement:\n  - Effect: Allow\n    Effect: Deny\n":     `3:5 duplicate key "Effect": first said at line 2 keep one of the two`,

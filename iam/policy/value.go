@@ -17,6 +17,7 @@ type value struct {
 	at      config.Pos
 	items   []*value
 	entries []entry
+	yaml    bool // it stands in YAML
 }
 
 type entry struct {
@@ -41,7 +42,7 @@ func (v *value) size() int {
 // fromNode reads a value that stands in a configuration. ${ belongs to the
 // policy there, unless it begins ${env: or ${file:, which bring text.
 func fromNode(n *config.Node) *value {
-	v := &value{kind: n.Kind(), at: n.Pos()}
+	v := &value{kind: n.Kind(), at: n.Pos(), yaml: true}
 	if v.kind == config.Scalar {
 		text, _ := n.Template()
 		v.text = strings.ReplaceAll(text, "$${", "${$}{") // how a policy writes ${ itself
@@ -57,10 +58,24 @@ func fromNode(n *config.Node) *value {
 	return v
 }
 
-// parseFile reads a document's file: JSON where it is called so or begins with
-// a brace, else YAML. It returns nil where there is none, which it then reports.
+// joined returns the text that a map of one key is meant for: within brackets
+// the YAML library takes sts:AssumeRole for a map.
+func (v *value) joined() (*value, bool) {
+	if !v.yaml || v.kind != config.Map || len(v.entries) != 1 {
+		return v, false
+	}
+	inner := v.entries[0].value
+	if joined, ok := inner.joined(); ok {
+		inner = joined
+	}
+	return &value{kind: config.Scalar, text: v.entries[0].key + ":" + inner.text, at: v.entries[0].at}, inner.kind == config.Scalar
+}
+
+// parseFile reads a document's file: YAML where it is called so, JSON where it
+// is called that or begins with a brace, else YAML. It returns nil where there is none, which it then reports.
 func parseFile(name string, data []byte, r *config.Report) *value {
-	if strings.HasSuffix(name, ".json") || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+	isYAML := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+	if strings.HasSuffix(name, ".json") || !isYAML && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 		return parseJSON(name, data, r)
 	}
 	broken := false
@@ -75,7 +90,7 @@ func parseFile(name string, data []byte, r *config.Report) *value {
 }
 
 func fromTree(t *tree.Value) *value {
-	v := &value{kind: t.Kind, text: t.Text, at: t.Pos}
+	v := &value{kind: t.Kind, text: t.Text, at: t.Pos, yaml: true}
 	for _, item := range t.Items {
 		v.items = append(v.items, fromTree(item))
 	}
