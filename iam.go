@@ -73,3 +73,20 @@ func (e *endpoint) policyConfigs(cfg *Config) (out []any) {
 	}
 	return out
 }
+
+// unfilledKeys warns of conditions on what no request here has: a Deny under one
+// may never apply.
+func (cfg *Config) unfilledKeys() (out []warning) {
+	documents := cfg.IAM.Documents()
+	for _, name := range names(cfg.APIs) {
+		if p := cfg.APIs[name].Policy; p != nil {
+			documents = append(documents, p.Document)
+		}
+	}
+	for _, doc := range documents {
+		for _, c := range doc.Unfilled() {
+			out = append(out, warning{c.At, "no request here has the condition key " + c.Key + ": what it stands under is decided as without one"})
+		}
+	}
+	return out
+}

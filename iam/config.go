@@ -179,3 +179,34 @@ func (c *Config) APIs() []config.Name {
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Documents returns all documents of a checked section, which may be nil.
+func (c *Config) Documents() (out []*policy.Document) {
+	if c == nil {
+		return nil
+	}
+	add := func(list []policy.IdentitySource, further ...*policy.IdentitySource) {
+		for i := range list {
+			out = append(out, list[i].Document)
+		}
+		for _, s := range further {
+			if s != nil {
+				out = append(out, s.Document)
+			}
+		}
+	}
+	add(c.Boundaries)
+	for _, name := range sorted(c.Groups) {
+		add(c.Groups[name].Policies)
+	}
+	for _, name := range sorted(c.Users) {
+		add(c.Users[name].Policies, c.Users[name].Boundary)
+	}
+	for _, name := range sorted(c.Roles) {
+		add(c.Roles[name].Policies, c.Roles[name].Boundary)
+		if doc := c.Roles[name].Trust.Document; doc != nil {
+			out = append(out, doc)
+		}
+	}
+	return out
+}

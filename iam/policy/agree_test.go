@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
@@ -19,10 +20,12 @@ const (
 	fuzzQuestions = 400
 )
 
+var cases = flag.Int("cases", 100_000, "how many cases both evaluators are asked about")
+
 // TestAgreesWithNaive holds Evaluate against the naive evaluator on 100,000
 // generated cases. FuzzAgree goes on where it ends.
 func TestAgreesWithNaive(t *testing.T) {
-	cases := 100_000
+	cases := *cases
 	if testing.Short() {
 		cases = 10_000
 	}

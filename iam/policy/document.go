@@ -130,3 +130,18 @@ func decodeWhole(root *value, use Use, own, r *config.Report) *Document {
 	}
 	return doc
 }
+
+// Unfilled returns the conditions whose key no request can have here.
+func (d *Document) Unfilled() (out []Condition) {
+	if d == nil {
+		return nil
+	}
+	for i := range d.Statements {
+		for _, c := range d.Statements[i].Conditions {
+			if !IsFilled(c.Key) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}

@@ -10,11 +10,12 @@ import (
 type Key struct {
 	id   keyID
 	name string // in small letters
+	said string // as it was written
 	tag  string // of a key that ends in a tag's: in small letters
 }
 
-// String returns the name in small letters.
-func (k *Key) String() string { return k.name }
+// String returns the name as it was written.
+func (k *Key) String() string { return k.said }
 
 type keyID uint8
 
@@ -92,7 +93,7 @@ var unfilled = []string{
 
 // parseKey returns the key of a name.
 func parseKey(name string) Key {
-	k := Key{name: strings.ToLower(name)}
+	k := Key{name: strings.ToLower(name), said: name}
 	for known, id := range filled {
 		prefix := strings.ToLower(known)
 		switch {

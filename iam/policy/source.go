@@ -83,21 +83,3 @@ func (s *Source) Compile(scope Scope) *Policy {
 	scope.Name = s.Name(scope.Name)
 	return Compile(s.Document, scope)
 }
-
-// ConfigSchema implements config.Schemer.
-func (Source) ConfigSchema() *config.Schema {
-	texts := &config.Schema{AnyOf: []*config.Schema{{Type: "string"}, {Type: "array", Items: &config.Schema{Type: "string"}}}}
-	named := &config.Schema{AnyOf: []*config.Schema{{Type: "string"}, {Type: "object", AdditionalProperties: texts}}}
-	statement := &config.Schema{Type: "object", AdditionalProperties: false, Required: []string{"Effect"}, Properties: map[string]*config.Schema{
-		"Sid": {Type: "string"}, "Effect": {Enum: []any{"Allow", "Deny"}},
-		"Principal": named, "NotPrincipal": named, "Action": texts, "NotAction": texts, "Resource": texts, "NotResource": texts,
-		"Condition": {Type: "object", AdditionalProperties: &config.Schema{Type: "object"}},
-	}}
-	document := &config.Schema{Type: "object", AdditionalProperties: false, Required: []string{"Statement"}, Properties: map[string]*config.Schema{
-		"Version": {Enum: []any{Version2012, Version2008}}, "Id": {Type: "string"},
-		"Statement": {AnyOf: []*config.Schema{statement, {Type: "array", Items: statement}}},
-	}}
-	return &config.Schema{AnyOf: []*config.Schema{
-		{Type: "string", Description: "path of a file that holds an IAM policy document, JSON or YAML"}, document,
-	}}
-}
