@@ -70,7 +70,8 @@ func dropCoding(h http.Header) {
 }
 
 // chunks reads a body out of its chunks. Of signed ones nothing is handed out
-// before its signature was compared.
+// before its signature was compared, and the last bytes of any body not before
+// what ends it was: whoever knows the length reads no further.
 type chunks struct {
 	src      io.ReadCloser
 	in       *bufio.Reader
@@ -132,11 +133,23 @@ func (d *chunks) pass(p []byte) (int, error) {
 	if d.sum != nil {
 		d.sum.Write(p[:n])
 	}
-	if d.passing == 0 && err == nil {
-		err = d.expectLineEnd()
+	if d.passing > 0 || err != nil {
+		d.err = whole(err)
+		return n, d.err
 	}
-	d.err = whole(err)
-	return n, d.err
+	if d.err = whole(d.closeChunk()); d.err != nil && d.err != io.EOF {
+		return 0, d.err
+	}
+	return n, nil
+}
+
+// closeChunk reads what follows a chunk: the end of its line and, after the last
+// one, the end of all.
+func (d *chunks) closeChunk() error {
+	if err := d.expectLineEnd(); err != nil || d.left > 0 {
+		return err
+	}
+	return d.next()
 }
 
 // next reads a chunk's head and, where it is signed, the chunk.
@@ -164,11 +177,14 @@ func (d *chunks) next() error {
 	if err := d.compare(signature, "AWS4-HMAC-SHA256-PAYLOAD", emptyHash+"\n", d.held[:size]); err != nil {
 		return err
 	}
-	d.ready = d.held[:size]
 	if d.sum != nil {
-		d.sum.Write(d.ready)
+		d.sum.Write(d.held[:size])
 	}
-	return d.expectLineEnd()
+	err = d.closeChunk()
+	if err == nil || err == errEnd {
+		d.ready = d.held[:size]
+	}
+	return err
 }
 
 // hold makes room for a signed chunk, within the gateway's budget.
