@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/authorize"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -37,6 +38,7 @@ type endpoint struct {
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
+	rights   *authorize.Rights // nil where no IAM policy decides
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 

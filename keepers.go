@@ -14,12 +14,14 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/sigv4"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
 	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
@@ -35,6 +37,7 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	sealer    *iam.Sealer
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	listeners *edge.Listeners
@@ -49,7 +52,12 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if text := authority.Warning(); text != "" {
 		o.Logger.Warn(text)
 	}
+	sealer, err := iam.OpenSealer(cfg.Data.Value)
+	if err != nil {
+		return nil, fmt.Errorf("the key of sessions: %w", err)
+	}
 	k := &keepers{
+		sealer:    sealer,
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
@@ -62,7 +70,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
-	})
+	}, sealer)
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
@@ -122,6 +130,8 @@ type leases struct {
 	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	sealer    *iam.Sealer   // has nothing to lease
+	signed    *sigv4.Keeper // nor has this
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	listeners *edge.Lease
@@ -134,6 +144,8 @@ func (k *keepers) begin() *leases {
 		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		sealer:    k.sealer,
+		signed:    k.keys.Signatures(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		listeners: k.listeners.Begin(),

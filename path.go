@@ -21,6 +21,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))      // strangers pay first
 	b.add("auth", auth.New(authorizers))                             // who
 	b.add("authorize", authorize.New(e.policies.Authorize))          // may they
+	b.add("authorize", authorize.ByPolicy(e.rights))                 // by IAM policies
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))       // refused requests never charge these
 	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
 	b.add("transform", transform.New(e.policies.Headers))

@@ -21,6 +21,7 @@ type Snapshot struct {
 	endpoints  []*endpoint
 	nowhere    nowhere
 	owned      *owned            // nil where no room owns a path
+	aws        *endpoint         // AWS's own services
 	owners     map[string]string // host -> API
 }
 
