@@ -112,6 +112,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
 		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
+		e.headIsGet = match.Methods.HeadIsGet()
 		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
@@ -155,7 +156,7 @@ func (d *draft) add(e *endpoint) *endpoint {
 // endpoint returns what all endpoints of a stage have in common.
 func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule *exchange.Rule) *endpoint {
 	e := &endpoint{
-		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, variables: dep.Variables,
+		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, skip: len(dep.Prefix.Segments()), variables: dep.Variables,
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
 	e.throttle = d.levels(a, dep)
@@ -273,13 +274,10 @@ func (e *endpoint) scope() string {
 // checkCredentials reports tokens in query parameters that logs would show.
 func (a *API) checkCredentials(report *config.Report) {
 	for _, name := range names(a.Authorizers) {
-		c := a.Authorizers[name].JWT
-		if c == nil {
-			continue
-		}
-		for _, from := range c.From {
-			if from.Place == "query" && !escape.IsCredential(from.Name) {
-				report.Errorf(c.Of("from"), "a token in the query parameter %q would show in logs, which redact only well-known names: call it access_token", from.Name)
+		params, at := a.Authorizers[name].QueryParameters()
+		for _, param := range params {
+			if !escape.IsCredential(param) {
+				report.Errorf(at, "a credential in the query parameter %q would show in logs, which redact only well-known names: call it access_token", param)
 			}
 		}
 	}

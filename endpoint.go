@@ -24,6 +24,8 @@ type endpoint struct {
 	at          config.Pos
 	hosts       []string
 	prefix      api.Prefix
+	skip        int // segments of the path that are the prefix
+	headIsGet   bool
 	variables   map[string]string
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
@@ -51,6 +53,10 @@ type endpoint struct {
 func (e *endpoint) describe(x *exchange.Exchange) {
 	x.API, x.Stage, x.Route, x.RouteAt = e.api, e.stage, e.name, e.at
 	x.Variables = e.variables
+	x.Skip, x.Verb = e.skip, x.Method
+	if e.headIsGet && x.Method == http.MethodHead {
+		x.Verb = http.MethodGet
+	}
 	x.SetTimeout(e.timeout)
 	if e.body > 0 {
 		x.Body.SetLimit(e.body)

@@ -69,8 +69,10 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Client:      k.programClient,
+		Sessions:    sealer,
 		Log:         o.Logger,
-	}, sealer)
+	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
@@ -80,6 +82,11 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 // acmeClient is how a CA is asked for certificates, and a webhook for records.
 func (k *keepers) acmeClient(roots *x509.CertPool, plain bool) *http.Client {
 	return k.dialer.HTTPClient(dial.ClientOptions{Timeout: 30 * time.Second, Plain: plain, TLS: &tls.Config{RootCAs: roots}})
+}
+
+// programClient is how authorizers that are programs are asked.
+func (k *keepers) programClient(roots *x509.CertPool, plain bool) *http.Client {
+	return k.dialer.HTTPClient(dial.ClientOptions{Timeout: 30 * time.Second, Plain: plain, KeepAlive: true, TLS: &tls.Config{RootCAs: roots}})
 }
 
 func (k *keepers) clientCertificate() (*tls.Certificate, error) {

@@ -22,8 +22,8 @@ func planned() map[string]string {
 		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
-	for _, scheme := range []string{"function", "oidc", "mtls", "identity", "ttl"} {
-		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt and iam"
+	for _, scheme := range []string{"function", "oidc", "mtls"} {
+		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "api-key": "usage plans and API keys",

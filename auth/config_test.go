@@ -14,7 +14,7 @@ func TestConfigErrors(t *testing.T) {
 		{"authorizers: {customers: {}}", "exactly one scheme"},
 		{"authorizers: {customers: {jwt: null}}", "issuer"},
 		{"authorizers: {customers: {oidc: {}}}", `unknown key "oidc"`},
-		{"authorizers: {customers: {iam: {}, jwt: {issuer: i, audience: a, jwks: development}}}", "exactly one scheme: jwt or iam"},
+		{"authorizers: {customers: {iam: {}, jwt: {issuer: i, audience: a, jwks: development}}}", "exactly one scheme: jwt, iam"},
 		{"authorizers: {customers: {iam: {unsigned-payload: always}}}", "wanted tls or refuse"},
 		{"authorizers: {customers: {iam: {body: 2GiB}}}", "wanted 1 to 1GiB"},
 		{"authorizers: {none: {jwt: {issuer: i, audience: a, jwks: development}}}", "no authorizer can be called none"},

@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"crypto/x509"
+	"log/slog"
 	"net/http"
 
+	"gatehouse/auth/custom"
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/scheme"
 	"gatehouse/auth/sigv4"
@@ -11,55 +14,86 @@ import (
 )
 
 // Options are what a Keeper needs of others.
-type Options = jwt.Options
+type Options struct {
+	// Fetch returns what gets keys: see jwt.Options.
+	Fetch func(roots *x509.CertPool) Fetch
+	// Development returns the public JWKS of the development key.
+	Development func() ([]byte, error)
+	// Client returns what asks programs: see custom.Client.
+	Client custom.Client
+	// Sessions are those of iam.
+	Sessions *iam.Sealer
+	// Log is told when keys cannot be fetched, and when they can again.
+	Log *slog.Logger
+}
 
 // Fetch gets a URL: see jwt.Fetch.
 type Fetch = jwt.Fetch
+
+// Invoker asks functions that are authorizers.
+type Invoker = custom.Invoker
 
 // Keeper keeps what authorizers know over reloads: fetched keys and verified
 // credentials. It is safe for concurrent use.
 type Keeper struct {
 	tokens     *jwt.Keeper
 	signatures *sigv4.Keeper
+	programs   *custom.Keeper
 }
 
-// NewKeeper returns a Keeper that knows nothing yet. Sessions of iam are those
-// that the Sealer has sealed.
-func NewKeeper(o Options, sessions *iam.Sealer) *Keeper {
-	return &Keeper{tokens: jwt.NewKeeper(o), signatures: sigv4.NewKeeper(sessions)}
+// NewKeeper returns a Keeper that knows nothing yet.
+func NewKeeper(o Options) *Keeper {
+	return &Keeper{
+		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Development: o.Development, Log: o.Log}),
+		signatures: sigv4.NewKeeper(o.Sessions),
+		programs:   custom.NewKeeper(o.Client),
+	}
 }
 
 // Signatures returns what verifies signatures, for services beside the APIs.
 func (k *Keeper) Signatures() *sigv4.Keeper { return k.signatures }
 
 // Close ends what the Keeper does in the background.
-func (k *Keeper) Close() { k.tokens.Close() }
+func (k *Keeper) Close() {
+	k.tokens.Close()
+	k.programs.Close()
+}
 
 // Keys returns the state of all keys that come from networks, by URL.
 func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
-func (k *Keeper) Begin() *Lease { return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures} }
+func (k *Keeper) Begin() *Lease {
+	return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures, programs: k.programs.Begin()}
+}
 
 // Lease is one configuration's hold on what authorizers know. It is not safe
 // for concurrent use; the Authorizers that it gives are.
 type Lease struct {
 	tokens     *jwt.Lease
 	signatures *sigv4.Keeper // has nothing to lease
+	programs   *custom.Lease
 }
 
 // Commit makes the lease's authorizers those that are kept.
-func (l *Lease) Commit() { l.tokens.Commit() }
+func (l *Lease) Commit() {
+	l.tokens.Commit()
+	l.programs.Commit()
+}
 
 // Abort gives up what the lease opened.
-func (l *Lease) Abort() { l.tokens.Abort() }
+func (l *Lease) Abort() {
+	l.tokens.Abort()
+	l.programs.Abort()
+}
 
 // Authorizer is one way of finding out who calls, ready for use. It is
 // immutable and safe for concurrent use.
 type Authorizer struct {
-	scheme scheme.Scheme
-	realm  string
-	rule   *exchange.Rule
+	scheme  scheme.Scheme
+	realm   string
+	forward bool // the service gets the credential
+	rule    *exchange.Rule
 }
 
 // Authorizer returns the authorizer of a configuration that has been checked.
@@ -67,17 +101,22 @@ type Authorizer struct {
 // name; who signs is looked up in the directory. It waits for nobody; it fails
 // only where the development key cannot be read or made.
 func (l *Lease) Authorizer(realm string, c *Config, users *iam.Directory) (*Authorizer, error) {
-	a := &Authorizer{realm: realm, rule: &exchange.Rule{Filter: "auth", Name: c.Name + " (" + c.kind() + ")", At: c.Pos}}
-	if c.IAM != nil {
-		a.scheme = l.signatures.Scheme(c.IAM, users)
-		return a, nil
-	}
-	v, err := l.tokens.Verifier(c.JWT)
+	s, err := l.scheme(realm, c, users)
 	if err != nil {
 		return nil, err
 	}
-	a.scheme = v
-	return a, nil
+	rule := &exchange.Rule{Filter: "auth", Name: c.Name + " (" + c.kind() + ")", At: c.Pos}
+	return &Authorizer{scheme: s, realm: realm, forward: c.Forward, rule: rule}, nil
+}
+
+func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Scheme, error) {
+	switch {
+	case c.IAM != nil:
+		return l.signatures.Scheme(c.IAM, users), nil
+	case c.HTTP != nil:
+		return l.programs.Authorizer(c.HTTP, realm, users.Account, users.Region)
+	}
+	return l.tokens.Verifier(c.JWT)
 }
 
 // QueryParameters returns the names of the query parameters that the

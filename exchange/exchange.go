@@ -83,6 +83,8 @@ type Exchange struct {
 	RouteAt   Position          // where the route stands
 	Params    []Param           // in the order of the path
 	Variables map[string]string // the stage's; never written to
+	Skip      int               // the first segments of the path that are the stage's
+	Verb      string            // the method that policies decide about: GET for a HEAD that a route for GET serves
 	Allow     string            // the methods that the path takes, where the request's is none of them
 
 	// Filters set these.

@@ -38,7 +38,7 @@ const maxCandidates = 4
 func (v *Verifier) Authenticate(x *exchange.Exchange, r *http.Request) scheme.Verdict {
 	for i := range v.from {
 		from := &v.from[i]
-		token, found, err := from.find(r, x.Path.Query)
+		token, found, err := from.Find(r, x.Path.Query)
 		if err != nil {
 			return scheme.Bad("malformed", err.Error())
 		}
@@ -163,4 +163,12 @@ func (v *Verifier) QueryParameters() []string {
 		}
 	}
 	return names
+}
+
+// Strip implements scheme.Scheme: the token goes from every place where one may
+// stand, since a service could read another than the one that was judged.
+func (v *Verifier) Strip(x *exchange.Exchange, r *http.Request) {
+	for i := range v.from {
+		v.from[i].Strip(x, r)
+	}
 }

@@ -1,5 +1,5 @@
 // Package scheme is the seam between the auth filter and the ways of proving
-// who calls: JWT now, others beside it later.
+// who calls, each of which is a room beside it.
 package scheme
 
 import (
@@ -16,7 +16,7 @@ import (
 type Scheme interface {
 	// Authenticate looks for a credential of its kind in the request and
 	// judges it. It does not answer the request, and leaves the credential in
-	// it.
+	// it: Strip takes it out.
 	Authenticate(x *exchange.Exchange, r *http.Request) Verdict
 	// Challenge returns the WWW-Authenticate value (RFC 9110 section 11.6.1)
 	// that goes with a refusal. It says no more than that there was no
@@ -29,6 +29,10 @@ type Scheme interface {
 	// credentials are read from: no address that a client is sent to may hold
 	// them.
 	QueryParameters() []string
+	// Strip takes out of a request that Authenticate found good whatever a
+	// service could use as the caller's credential. Headers of the request may
+	// be changed, and the query of its path.
+	Strip(x *exchange.Exchange, r *http.Request)
 }
 
 // Verdict is what a Scheme made of a request.
