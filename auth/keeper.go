@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"gatehouse/auth/basic"
 	"gatehouse/auth/custom"
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/scheme"
@@ -39,6 +40,7 @@ type Keeper struct {
 	tokens     *jwt.Keeper
 	signatures *sigv4.Keeper
 	programs   *custom.Keeper
+	passwords  *basic.Keeper
 }
 
 // NewKeeper returns a Keeper that knows nothing yet.
@@ -47,6 +49,7 @@ func NewKeeper(o Options) *Keeper {
 		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Development: o.Development, Log: o.Log}),
 		signatures: sigv4.NewKeeper(o.Sessions),
 		programs:   custom.NewKeeper(o.Client),
+		passwords:  basic.NewKeeper(),
 	}
 }
 
@@ -64,7 +67,7 @@ func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
 func (k *Keeper) Begin() *Lease {
-	return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures, programs: k.programs.Begin()}
+	return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures, programs: k.programs.Begin(), passwords: k.passwords}
 }
 
 // Lease is one configuration's hold on what authorizers know. It is not safe
@@ -73,6 +76,7 @@ type Lease struct {
 	tokens     *jwt.Lease
 	signatures *sigv4.Keeper // has nothing to lease
 	programs   *custom.Lease
+	passwords  *basic.Keeper // nor has this
 }
 
 // Commit makes the lease's authorizers those that are kept.
@@ -115,6 +119,8 @@ func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Sc
 		return l.signatures.Scheme(c.IAM, users), nil
 	case c.HTTP != nil:
 		return l.programs.Authorizer(c.HTTP, realm, users.Account, users.Region)
+	case c.Basic != nil:
+		return l.passwords.Authorizer(c.Basic, realm, c.Name), nil
 	}
 	return l.tokens.Verifier(c.JWT)
 }

@@ -47,7 +47,7 @@ func (v *Verifier) Authenticate(x *exchange.Exchange, r *http.Request) scheme.Ve
 		}
 		verdict := v.verify(token, x.Start)
 		if verdict.Principal != nil && from.Place == "cookie" && scheme.CrossOrigin(r, v.origins) {
-			return scheme.Verdict{Found: true, Status: http.StatusForbidden, Reason: "cross-origin", Detail: "a page of another web site asks for a change with this one's cookie (origins allows it)"}
+			return scheme.CrossOriginVerdict("cookie")
 		}
 		return verdict
 	}

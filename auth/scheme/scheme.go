@@ -100,6 +100,12 @@ func CrossOrigin(r *http.Request, allowed []string) bool {
 	return !slices.Contains(allowed, origin)
 }
 
+// CrossOriginVerdict is the verdict on a good credential of a kind, such as a
+// cookie, with which another web site's page asks for a change.
+func CrossOriginVerdict(kind string) Verdict {
+	return Verdict{Found: true, Status: http.StatusForbidden, Reason: "cross-origin", Detail: "a page of another web site asks for a change with this one's " + kind + " (origins allows it)"}
+}
+
 // isOwn reports whether an origin is that of the request itself. A page that came
 // over http, where anybody on the way can change it, is no page of an https site;
 // the edge says which the request came by.
