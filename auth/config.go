@@ -4,6 +4,7 @@ import (
 	"gatehouse/auth/basic"
 	"gatehouse/auth/custom"
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/mtls"
 	"gatehouse/auth/sigv4"
 	"gatehouse/config"
 )
@@ -17,6 +18,7 @@ type Config struct {
 	IAM     *sigv4.Config  `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
 	HTTP    *custom.Config `yaml:"http" doc:"a program behind an URL decides, in API Gateway's formats for custom authorizers"`
 	Basic   *basic.Config  `yaml:"basic" doc:"users with passwords, of which the configuration has argon2id hashes"`
+	MTLS    *mtls.Config   `yaml:"mtls" doc:"programs and devices with certificates"`
 	Forward bool           `yaml:"forward-credential" doc:"lets the service have the credential itself; default: it is taken out of the request"`
 }
 
@@ -27,7 +29,7 @@ func (c *Config) schemes() (names []string) {
 		name string
 		is   bool
 	}{
-		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"basic", c.Basic != nil},
+		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"basic", c.Basic != nil}, {"mtls", c.MTLS != nil},
 	} {
 		if s.is {
 			names = append(names, s.name)
@@ -42,7 +44,7 @@ func (c *Config) Check(r *config.Report) {
 		r.Errorf(c.Pos, `no authorizer can be called none: "authorize: none" publishes a route`)
 	}
 	if len(c.schemes()) != 1 {
-		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, iam, http or basic")
+		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, iam, http, basic or mtls")
 	}
 }
 
@@ -72,7 +74,7 @@ func (c *Config) hides(o *Config) bool {
 // decidesForAll reports whether c decides about every credential that o would be
 // asked about, whoever it is of.
 func (c *Config) decidesForAll(o *Config) bool {
-	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.HTTP != nil && o.HTTP != nil && c.HTTP.Hides(o.HTTP)
+	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.MTLS != nil && o.MTLS != nil || c.HTTP != nil && o.HTTP != nil && c.HTTP.Hides(o.HTTP)
 }
 
 // UsesDevelopmentKey reports whether the authorizer takes tokens that anybody

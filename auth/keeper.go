@@ -8,6 +8,7 @@ import (
 	"gatehouse/auth/basic"
 	"gatehouse/auth/custom"
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/mtls"
 	"gatehouse/auth/scheme"
 	"gatehouse/auth/sigv4"
 	"gatehouse/exchange"
@@ -119,6 +120,8 @@ func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Sc
 		return l.signatures.Scheme(c.IAM, users), nil
 	case c.HTTP != nil:
 		return l.programs.Authorizer(c.HTTP, realm, users.Account, users.Region)
+	case c.MTLS != nil:
+		return mtls.New(c.MTLS), nil
 	case c.Basic != nil:
 		return l.passwords.Authorizer(c.Basic, realm, c.Name), nil
 	}

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -17,6 +19,11 @@ type Conn struct {
 	Trusted  bool           // Peer may say on whose behalf it speaks (X-Forwarded-*, Forwarded)
 	TLS      bool
 	SNI      string // lower case, without a final dot; empty without TLS
+	// Certificates are what the client showed, its own first. Nobody has verified
+	// them but for the client's having the key of the first. Nil where it was asked
+	// for none, or showed none. Fingerprint is the first one's SHA-256.
+	Certificates []*x509.Certificate
+	Fingerprint  [sha256.Size]byte
 }
 
 // Param is one path parameter: the part of the path that {name} matched.
