@@ -55,6 +55,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 			}
 		}
 	}
+	d.checkDoors(report)
 	d.table = route.Build(stages, report)
 	d.shareMethods()
 	return d

@@ -44,6 +44,7 @@ type endpoint struct {
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 
+	doors  *doors   // the stage's; nil for none
 	steps  []string // the names of the chain's filters
 	counts *observe.Route
 	chain  http.Handler

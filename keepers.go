@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
 	"gatehouse/compress"
 	"gatehouse/dial"
@@ -67,11 +69,14 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
 	k.keys = auth.NewKeeper(auth.Options{
-		Fetch:       k.fetcher,
-		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
-		Client:      k.programClient,
-		Sessions:    sealer,
-		Log:         o.Logger,
+		Fetch:         k.fetcher,
+		Foreign:       k.foreigner,
+		Development:   func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Client:        k.programClient,
+		ForeignClient: k.foreignClient,
+		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
+		Sessions:      sealer,
+		Log:           o.Logger,
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
@@ -103,7 +108,19 @@ func developmentKeys(data string) ([]byte, error) {
 
 // fetcher gets what the gateway needs from networks for itself.
 func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
-	client := k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}})
+	return fetching(k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}}))
+}
+
+// foreigner is how servers are asked that others than the operator name.
+func (k *keepers) foreigner(roots *x509.CertPool, listed []netip.Prefix) auth.Fetch {
+	return fetching(k.foreignClient(roots, listed))
+}
+
+func (k *keepers) foreignClient(roots *x509.CertPool, listed []netip.Prefix) *http.Client {
+	return k.dialer.Public(listed...).HTTPClient(dial.ClientOptions{TLS: &tls.Config{RootCAs: roots}})
+}
+
+func fetching(client *http.Client) auth.Fetch {
 	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

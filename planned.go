@@ -22,7 +22,7 @@ func planned() map[string]string {
 		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
-	for _, scheme := range []string{"function", "oidc"} {
+	for _, scheme := range []string{"function"} {
 		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{

@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -87,6 +88,16 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	authorizers, err := b.authorizers()
 	if err != nil {
 		return nil, err
+	}
+	b.known = authorizers
+	byStage := make(map[*endpoint]*doors) // by the stage's default endpoint
+	for _, e := range d.endpoints {
+		if e.fallback == nil {
+			byStage[e] = b.doors(e, l)
+		}
+	}
+	for _, e := range d.endpoints {
+		e.doors = byStage[cmp.Or(e.fallback, e)]
 	}
 	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
 		target, err := b.target(e)

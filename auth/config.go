@@ -3,8 +3,10 @@ package auth
 import (
 	"gatehouse/auth/basic"
 	"gatehouse/auth/custom"
+	"gatehouse/auth/introspection"
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/mtls"
+	"gatehouse/auth/oidc"
 	"gatehouse/auth/sigv4"
 	"gatehouse/config"
 )
@@ -13,13 +15,15 @@ import (
 // exactly one scheme.
 type Config struct {
 	config.At
-	Name    string         `yaml:"-" key:"true"`
-	JWT     *jwt.Config    `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
-	IAM     *sigv4.Config  `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
-	HTTP    *custom.Config `yaml:"http" doc:"a program behind an URL decides, in API Gateway's formats for custom authorizers"`
-	Basic   *basic.Config  `yaml:"basic" doc:"users with passwords, of which the configuration has argon2id hashes"`
-	MTLS    *mtls.Config   `yaml:"mtls" doc:"programs and devices with certificates"`
-	Forward bool           `yaml:"forward-credential" doc:"lets the service have the credential itself; default: it is taken out of the request"`
+	Name    string                `yaml:"-" key:"true"`
+	JWT     *jwt.Config           `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
+	IAM     *sigv4.Config         `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
+	HTTP    *custom.Config        `yaml:"http" doc:"a program behind an URL decides, in API Gateway's formats for custom authorizers"`
+	Basic   *basic.Config         `yaml:"basic" doc:"users with passwords, of which the configuration has argon2id hashes"`
+	MTLS    *mtls.Config          `yaml:"mtls" doc:"programs and devices with certificates"`
+	OIDC    *oidc.Config          `yaml:"oidc" doc:"people who log in with their browser at an OpenID provider"`
+	Token   *introspection.Config `yaml:"introspection" doc:"tokens that their issuer is asked about"`
+	Forward bool                  `yaml:"forward-credential" doc:"lets the service have the credential itself; default: it is taken out of the request"`
 }
 
 // schemes are those that the authorizer has, by name: of one that was checked,
@@ -29,7 +33,7 @@ func (c *Config) schemes() (names []string) {
 		name string
 		is   bool
 	}{
-		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"basic", c.Basic != nil}, {"mtls", c.MTLS != nil},
+		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"basic", c.Basic != nil}, {"mtls", c.MTLS != nil}, {"oidc", c.OIDC != nil}, {"introspection", c.Token != nil},
 	} {
 		if s.is {
 			names = append(names, s.name)
@@ -44,7 +48,7 @@ func (c *Config) Check(r *config.Report) {
 		r.Errorf(c.Pos, `no authorizer can be called none: "authorize: none" publishes a route`)
 	}
 	if len(c.schemes()) != 1 {
-		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, iam, http, basic or mtls")
+		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, introspection, iam, http, basic, mtls or oidc")
 	}
 }
 
@@ -58,7 +62,7 @@ func CheckOrder(r *config.Report, list []config.Name, known map[string]*Config) 
 			switch {
 			case first == nil || second == nil:
 			case first.decidesForAll(second):
-				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every credential of its kind", name.Value, before.Value)
+				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every credential of its kind, or sends whoever has none to log in", name.Value, before.Value)
 			case first.hides(second):
 				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every token of the same issuer in the same places. Let one of them take the audiences of both, or look in other places", name.Value, before.Value)
 			}
@@ -74,7 +78,7 @@ func (c *Config) hides(o *Config) bool {
 // decidesForAll reports whether c decides about every credential that o would be
 // asked about, whoever it is of.
 func (c *Config) decidesForAll(o *Config) bool {
-	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.MTLS != nil && o.MTLS != nil || c.HTTP != nil && o.HTTP != nil && c.HTTP.Hides(o.HTTP)
+	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.MTLS != nil && o.MTLS != nil || c.OIDC != nil && o.OIDC != nil || c.HTTP != nil && o.HTTP != nil && c.HTTP.Hides(o.HTTP)
 }
 
 // UsesDevelopmentKey reports whether the authorizer takes tokens that anybody
@@ -97,6 +101,8 @@ func (c *Config) QueryParameters() (names []string, at config.Pos) {
 			}
 		}
 		return names, c.JWT.Of("from")
+	case c.Token != nil:
+		return c.Token.QueryParameters(), c.Token.Of("from")
 	case c.HTTP != nil:
 		return c.HTTP.QueryParameters(), c.HTTP.Of("identity")
 	}

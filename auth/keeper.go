@@ -4,12 +4,16 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"gatehouse/auth/basic"
 	"gatehouse/auth/custom"
+	"gatehouse/auth/introspection"
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/mtls"
+	"gatehouse/auth/oidc"
 	"gatehouse/auth/scheme"
+	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
 	"gatehouse/exchange"
 	"gatehouse/iam"
@@ -19,10 +23,17 @@ import (
 type Options struct {
 	// Fetch returns what gets keys: see jwt.Options.
 	Fetch func(roots *x509.CertPool) Fetch
+	// Foreign returns what gets keys from servers that an issuer names.
+	Foreign func(roots *x509.CertPool, listed []netip.Prefix) Fetch
 	// Development returns the public JWKS of the development key.
 	Development func() ([]byte, error)
-	// Client returns what asks programs: see custom.Client.
+	// Client returns what asks programs, and issuers that the operator names: see
+	// custom.Client.
 	Client custom.Client
+	// ForeignClient returns what asks servers that issuers name.
+	ForeignClient func(roots *x509.CertPool, listed []netip.Prefix) *http.Client
+	// Cookies returns the keys that cookies are sealed with.
+	Cookies func() (*seal.Ring, error)
 	// Sessions are those of iam.
 	Sessions *iam.Sealer
 	// Log is told when keys cannot be fetched, and when they can again.
@@ -42,12 +53,17 @@ type Keeper struct {
 	signatures *sigv4.Keeper
 	programs   *custom.Keeper
 	passwords  *basic.Keeper
+	issuers    *introspection.Keeper
+	logins     *oidc.Keeper
 }
 
 // NewKeeper returns a Keeper that knows nothing yet.
 func NewKeeper(o Options) *Keeper {
+	clients := introspection.Clients{Own: o.Client, Foreign: o.ForeignClient}
 	return &Keeper{
-		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Development: o.Development, Log: o.Log}),
+		issuers:    introspection.NewKeeper(clients),
+		logins:     oidc.NewKeeper(clients, o.Cookies),
+		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Foreign: o.Foreign, Development: o.Development, Log: o.Log}),
 		signatures: sigv4.NewKeeper(o.Sessions),
 		programs:   custom.NewKeeper(o.Client),
 		passwords:  basic.NewKeeper(),
@@ -61,6 +77,8 @@ func (k *Keeper) Signatures() *sigv4.Keeper { return k.signatures }
 func (k *Keeper) Close() {
 	k.tokens.Close()
 	k.programs.Close()
+	k.issuers.Close()
+	k.logins.Close()
 }
 
 // Keys returns the state of all keys that come from networks, by URL.
@@ -68,7 +86,7 @@ func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
 func (k *Keeper) Begin() *Lease {
-	return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures, programs: k.programs.Begin(), passwords: k.passwords}
+	return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures, programs: k.programs.Begin(), passwords: k.passwords, issuers: k.issuers.Begin(), logins: k.logins.Begin()}
 }
 
 // Lease is one configuration's hold on what authorizers know. It is not safe
@@ -78,18 +96,24 @@ type Lease struct {
 	signatures *sigv4.Keeper // has nothing to lease
 	programs   *custom.Lease
 	passwords  *basic.Keeper // nor has this
+	issuers    *introspection.Lease
+	logins     *oidc.Lease
 }
 
 // Commit makes the lease's authorizers those that are kept.
 func (l *Lease) Commit() {
 	l.tokens.Commit()
 	l.programs.Commit()
+	l.issuers.Commit()
+	l.logins.Commit()
 }
 
 // Abort gives up what the lease opened.
 func (l *Lease) Abort() {
 	l.tokens.Abort()
 	l.programs.Abort()
+	l.issuers.Abort()
+	l.logins.Abort()
 }
 
 // Authorizer is one way of finding out who calls, ready for use. It is
@@ -111,7 +135,7 @@ func (l *Lease) Authorizer(realm string, c *Config, users *iam.Directory) (*Auth
 		return nil, err
 	}
 	rule := &exchange.Rule{Filter: "auth", Name: c.Name + " (" + c.kind() + ")", At: c.Pos}
-	return &Authorizer{scheme: s, realm: realm, forward: c.Forward, rule: rule}, nil
+	return &Authorizer{scheme: s, realm: realm, forward: c.Forward && c.OIDC == nil, rule: rule}, nil
 }
 
 func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Scheme, error) {
@@ -120,6 +144,14 @@ func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Sc
 		return l.signatures.Scheme(c.IAM, users), nil
 	case c.HTTP != nil:
 		return l.programs.Authorizer(c.HTTP, realm, users.Account, users.Region)
+	case c.Token != nil:
+		return l.issuers.Authorizer(c.Token)
+	case c.OIDC != nil:
+		tokens, err := l.tokens.Verifier(c.OIDC.Tokens())
+		if err != nil {
+			return nil, err
+		}
+		return l.logins.Authorizer(c.OIDC, realm, c.Name, c.Forward, tokens)
 	case c.MTLS != nil:
 		return mtls.New(c.MTLS), nil
 	case c.Basic != nil:
@@ -131,5 +163,11 @@ func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Sc
 // QueryParameters returns the names of the query parameters that the
 // authorizer reads credentials from: no log may hold them.
 func (a *Authorizer) QueryParameters() []string { return a.scheme.QueryParameters() }
+
+// Door returns what answers under the authorizer's own path; nil where it has none.
+func (a *Authorizer) Door() http.Handler {
+	door, _ := a.scheme.(http.Handler)
+	return door
+}
 
 var _ http.Handler = (*filter)(nil)

@@ -35,6 +35,13 @@ type Scheme interface {
 	Strip(x *exchange.Exchange, r *http.Request)
 }
 
+// Starter is a Scheme that people log in by at the gateway itself.
+type Starter interface {
+	// Start answers a person's navigation by sending the browser to log in, or by
+	// saying why it cannot be done, and reports whether it did either.
+	Start(w http.ResponseWriter, x *exchange.Exchange, r *http.Request) bool
+}
+
 // Verdict is what a Scheme made of a request.
 type Verdict struct {
 	// Principal is who calls; nil unless the credential is good.
@@ -100,6 +107,18 @@ func CrossOrigin(r *http.Request, allowed []string) bool {
 	return !slices.Contains(allowed, origin)
 }
 
+// SameOrigin reports a request that cannot change anything, or for which a browser
+// vouches that a page of this web site, or of one that is allowed, or the person
+// made it. It is stricter than CrossOrigin's contrary: who vouches for nothing, as
+// programs do, is not of the same origin.
+func SameOrigin(r *http.Request, allowed []string) bool {
+	if isSafe(r) {
+		return true
+	}
+	vouched := r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+	return vouched && !CrossOrigin(r, allowed)
+}
+
 // CrossOriginVerdict is the verdict on a good credential of a kind, such as a
 // cookie, with which another web site's page asks for a change.
 func CrossOriginVerdict(kind string) Verdict {
@@ -125,4 +144,16 @@ func isSafe(r *http.Request) bool {
 		return r.Header.Get("Upgrade") == ""
 	}
 	return false
+}
+
+// Proto is the scheme that the client's browser used: the edge writes
+// X-Forwarded-Proto, by the word of nobody but a trusted proxy that ends TLS.
+func Proto(x *exchange.Exchange, r *http.Request) string {
+	if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
+		return said
+	}
+	if x.Conn.TLS {
+		return "https"
+	}
+	return "http"
 }
