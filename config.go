@@ -7,6 +7,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/api"
 	"gatehouse/auth"
+	"gatehouse/auth/identity"
 	"gatehouse/authorize"
 	"gatehouse/compress"
 	"gatehouse/config"
@@ -66,6 +67,7 @@ type Policies struct {
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	Identity  *identity.Config   `yaml:"identity" doc:"what services are told of the caller"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
@@ -119,6 +121,7 @@ func (p Policies) over(base Policies) Policies {
 		p.CORS = base.CORS
 	}
 	p.Headers = p.Headers.Over(base.Headers)
+	p.Identity = p.Identity.Over(base.Identity)
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

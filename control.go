@@ -2,8 +2,10 @@ package gatehouse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"gatehouse/admin"
@@ -103,3 +105,16 @@ func (c control) Reload(ctx context.Context) (any, error) {
 
 // ReopenLogs opens log files anew, after they were renamed.
 func (g *Gateway) ReopenLogs() error { return g.keepers.observe.Reopen() }
+
+// IdentityKeys implements admin.Gateway: no keys where nobody is told by a token.
+func (c control) IdentityKeys() any {
+	none := json.RawMessage(`{"keys":[]}`)
+	if !slices.ContainsFunc(c.current.Load().endpoints, func(e *endpoint) bool { return e.identityToken() != nil }) {
+		return none
+	}
+	key, err := c.keepers.identity()
+	if err != nil {
+		return none
+	}
+	return json.RawMessage(key.JWKS())
+}

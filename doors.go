@@ -1,9 +1,13 @@
 package gatehouse
 
 import (
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
+	"gatehouse/auth/devkey"
+	"gatehouse/auth/identity"
 	"gatehouse/auth/oidc"
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -61,10 +65,41 @@ func (b *binder) doors(e *endpoint, l *leases) *doors {
 			d.all = append(d.all, door{slices.Concat(c.OIDC.Segments(), []string{action}), &own})
 		}
 	}
+	if token := e.identityToken(); token != nil && token.JWKS != "" {
+		own := *e
+		own.name, own.at, own.missing = "GET "+token.JWKS, token.Pos, ""
+		own.rule = &exchange.Rule{Filter: "identity", Name: "jwks", At: token.Pos}
+		own.throttle = throttle.PerCaller(e.throttle)
+		own.policies.Authorize, own.policies.Headers, own.policies.Identity = nil, nil, nil
+		own.counts = l.observe.Route(e.api, e.stage, own.name)
+		own.path(nil, keySet(l.identity), l)
+		d.all = append(d.all, door{strings.Split(strings.Trim(token.JWKS, "/"), "/"), &own})
+	}
 	if len(d.all) == 0 {
 		return nil
 	}
 	return d
+}
+
+// identityToken is the token by which the endpoint's service is told who calls; nil
+// for none.
+func (e *endpoint) identityToken() *identity.Token {
+	if e.policies.Identity == nil {
+		return nil
+	}
+	return e.policies.Identity.Token
+}
+
+// keySet answers with the public part of a key.
+func keySet(key *devkey.Key) http.Handler {
+	set := key.JWKS()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "application/jwk-set+json")
+		h.Set("Cache-Control", "public, max-age=300")
+		h.Set("Content-Length", strconv.Itoa(len(set)))
+		_, _ = w.Write(set)
+	})
 }
 
 // maxDoorBody is how many bytes a body may have at a door.

@@ -41,6 +41,7 @@ type keepers struct {
 	limits    *limit.Keeper
 	sealer    *iam.Sealer
 	keys      *auth.Keeper
+	identity  func() (*devkey.Key, error) // signs what services are told
 	upstreams *upstream.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
@@ -68,6 +69,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
+	k.identity = sync.OnceValues(func() (*devkey.Key, error) {
+		return devkey.OpenFile(cfg.Data.Value, identityKey, "gatehouse-")
+	})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:         k.fetcher,
 		Foreign:       k.foreigner,
@@ -83,6 +87,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
 }
+
+// identityKey is the file of the key that signs what services are told of callers.
+const identityKey = "identity-key.json"
 
 // acmeClient is how a CA is asked for certificates, and a webhook for records.
 func (k *keepers) acmeClient(roots *x509.CertPool, plain bool) *http.Client {
@@ -150,30 +157,33 @@ func (k *keepers) close(ctx context.Context) {
 
 // leases are one reload's hold on all keepers.
 type leases struct {
-	encoders  *compress.Keeper // has nothing to lease
-	acme      *acme.Lease
-	observe   *observe.Lease
-	limits    *limit.Lease
-	sealer    *iam.Sealer   // has nothing to lease
-	signed    *sigv4.Keeper // nor has this
-	keys      *auth.Lease
-	upstreams *upstream.Lease
-	listeners *edge.Lease
-	admin     *keeper.Lease[string, *admin.Listener]
+	encoders    *compress.Keeper // has nothing to lease
+	acme        *acme.Lease
+	observe     *observe.Lease
+	limits      *limit.Lease
+	sealer      *iam.Sealer   // has nothing to lease
+	signed      *sigv4.Keeper // nor has this
+	identityKey func() (*devkey.Key, error)
+	identity    *devkey.Key // nil where nobody is told by a token
+	keys        *auth.Lease
+	upstreams   *upstream.Lease
+	listeners   *edge.Lease
+	admin       *keeper.Lease[string, *admin.Listener]
 }
 
 func (k *keepers) begin() *leases {
 	return &leases{
-		encoders:  k.encoders,
-		acme:      k.acme.Begin(),
-		observe:   k.observe.Begin(),
-		limits:    k.limits.Begin(),
-		sealer:    k.sealer,
-		signed:    k.keys.Signatures(),
-		keys:      k.keys.Begin(),
-		upstreams: k.upstreams.Begin(),
-		listeners: k.listeners.Begin(),
-		admin:     k.admin.Begin(),
+		encoders:    k.encoders,
+		acme:        k.acme.Begin(),
+		observe:     k.observe.Begin(),
+		limits:      k.limits.Begin(),
+		sealer:      k.sealer,
+		identityKey: k.identity,
+		signed:      k.keys.Signatures(),
+		keys:        k.keys.Begin(),
+		upstreams:   k.upstreams.Begin(),
+		listeners:   k.listeners.Begin(),
+		admin:       k.admin.Begin(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"gatehouse/auth"
+	"gatehouse/auth/identity"
 	"gatehouse/authorize"
 	"gatehouse/compress"
 	"gatehouse/cors"
@@ -24,6 +25,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	b.add("authorize", authorize.ByPolicy(e.rights))                 // by IAM policies
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))       // refused requests never charge these
 	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
+	b.add("identity", identity.New(e.policies.Identity, l.identity)) // whom services are told of
 	b.add("transform", transform.New(e.policies.Headers))
 	e.chain, e.steps = b.around(target), b.names
 }

@@ -84,6 +84,11 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.signsIdentity() {
+		if l.identity, err = l.identityKey(); err != nil {
+			return nil, fmt.Errorf("the key of identity tokens: %w", err)
+		}
+	}
 	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service)}
 	authorizers, err := b.authorizers()
 	if err != nil {
@@ -112,6 +117,13 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		config: d.config, policies: policies, observer: observer, table: d.table,
 		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil
+}
+
+// signsIdentity reports whether some route tells its service by a token who calls.
+func (d *draft) signsIdentity() bool {
+	return slices.ContainsFunc(d.endpoints, func(e *endpoint) bool {
+		return e.policies.Identity != nil && e.policies.Identity.Token != nil
+	})
 }
 
 // authorizers leases every authorizer of every API, by API and name.

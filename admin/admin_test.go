@@ -55,6 +55,7 @@ func (f *fake) Reload(context.Context) (any, error) {
 	return "done", f.broken
 }
 func (f *fake) ServeAWS(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, "signed") }
+func (f *fake) IdentityKeys() any                               { return "keys" }
 func (f *fake) ReopenLogs() error {
 	f.reopened.Add(1)
 	return f.broken
