@@ -56,6 +56,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 		}
 	}
 	d.checkDoors(report)
+	d.compileCedar(report)
 	d.table = route.Build(stages, report)
 	d.shareMethods()
 	return d
@@ -113,6 +114,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
 		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
+		e.params = match.Pattern.Params()
 		e.headIsGet = match.Methods.HeadIsGet()
 		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
 		if len(r.Policies.Throttle) > 0 {

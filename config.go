@@ -9,6 +9,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/identity"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/compress"
 	"gatehouse/config"
 	"gatehouse/cors"
@@ -57,6 +58,7 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+	Cedar                *cedar.Config           `yaml:"cedar" doc:"files with Cedar policies, which permit what callers do: all of the API's routes but those with authorize: none"`
 	Policy               *policy.ResourceSource  `yaml:"policy" doc:"the API's resource policy, an IAM policy document, in place or as the path of a file: who may call it, from where; of callers that iam does not know, it alone decides beside the authorizers"`
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/api"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -29,6 +30,7 @@ type endpoint struct {
 	variables   map[string]string
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
+	params      []string
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself
@@ -40,6 +42,7 @@ type endpoint struct {
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
+	cedar    *cedar.Policies   // nil where no Cedar policy decides
 	rights   *authorize.Rights // nil where no IAM policy decides
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route

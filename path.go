@@ -6,6 +6,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/identity"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/compress"
 	"gatehouse/cors"
 	"gatehouse/throttle"
@@ -23,6 +24,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	b.add("auth", auth.New(authorizers))                             // who
 	b.add("authorize", authorize.New(e.policies.Authorize))          // may they
 	b.add("authorize", authorize.ByPolicy(e.rights))                 // by IAM policies
+	b.add("cedar", cedar.New(e.cedar))                               // by Cedar policies
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))       // refused requests never charge these
 	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
 	b.add("identity", identity.New(e.policies.Identity, l.identity)) // whom services are told of

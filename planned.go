@@ -17,7 +17,6 @@ func planned() map[string]string {
 		"listen.network-acl":         "network ACLs",
 		"apis.*.definition":          "OpenAPI definitions",
 		"apis.*.stages.*.definition": "OpenAPI definitions",
-		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
 		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
