@@ -95,8 +95,8 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		Name: a.Name + "/" + dep.Stage, Hosts: dep.Domains, Prefix: dep.Prefix.Segments(),
 		Default: fallback, Options: base.CORS != nil, At: dep.At.Pos,
 	}
-	for i := range a.Routes {
-		r := &a.Routes[i]
+	for i := range dep.Routes {
+		r := &dep.Routes[i]
 		if r.Broken("match") {
 			continue
 		}
@@ -106,13 +106,14 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			continue
 		}
 		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
-		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
+		e.name, e.at, e.methods, e.fallback = match.String(), r.Pos, match.Methods, fallback
 		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
 		}
 		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
 		if !dep.At.Broken("variables") {
+			e.target = r.Target.In(dep.Variables, dep.Stage, report)
 			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
 			e.checkRewrite(r.Rewrite.At, report)
 			e.policies.Headers.CheckScope(scope, report)

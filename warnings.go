@@ -56,14 +56,32 @@ func (cfg *Config) unused() (out []warning) {
 	}
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
-		if len(a.Routes) == 0 {
-			out = append(out, warning{a.Pos, fmt.Sprintf("the API %s has no routes: it answers 404 to everything", name)})
-		}
+		out = append(out, a.routeless()...)
 		for _, authorizer := range names(a.Authorizers) {
 			if !authorizers[[2]string{name, authorizer}] {
 				out = append(out, warning{a.Authorizers[authorizer].Pos, fmt.Sprintf("no route of %s asks the authorizer %s", name, authorizer)})
 			}
 		}
+	}
+	return out
+}
+
+// routeless warns of stages without routes, and of routes that no stage has.
+func (a *API) routeless() (out []warning) {
+	inherited := false
+	for _, d := range api.Resolve(&a.Config) {
+		inherited = inherited || !d.At.Has("routes") || d.Own == nil
+		if len(d.Routes) > 0 {
+			continue
+		}
+		what := "the API " + a.Name
+		if d.Own != nil && d.At.Has("routes") {
+			what = fmt.Sprintf("the stage %s of %s", d.Stage, a.Name)
+		}
+		out = append(out, warning{d.At.Pos, what + " has no routes: it answers 404 to everything"})
+	}
+	if !inherited && len(a.Routes) > 0 {
+		out = append(out, warning{a.Of("routes"), fmt.Sprintf("every stage of %s has routes of its own: these serve nobody", a.Name)})
 	}
 	return out
 }

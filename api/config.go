@@ -25,7 +25,8 @@ type Stage[P any] struct {
 	Name      string            `yaml:"-" key:"true"`
 	Path      Prefix            `yaml:"path" doc:"path that the stage's routes stand below, stripped before a route is looked up; default: /"`
 	Domains   []Domain          `yaml:"domains" doc:"the stage's own hosts, in place of the API's"`
-	Variables map[string]string `yaml:"variables" doc:"stage variables, for templates and functions"`
+	Variables map[string]string `yaml:"variables" doc:"stage variables, for targets, templates and functions"`
+	Routes    []Route[P]        `yaml:"routes" doc:"the stage's own routes, in place of the API's"`
 	Policies  P                 `yaml:",inline"`
 }
 
@@ -33,7 +34,7 @@ type Stage[P any] struct {
 type Route[P any] struct {
 	config.At
 	Match    Match           `yaml:"match,required" doc:"METHOD PATH, or {route: METHOD PATH, headers: {...}, query: {...}}"`
-	Target   Target          `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}"`
+	Target   Target          `yaml:"target,required" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}; ${stageVariables.NAME} stands for a variable of the stage"`
 	Rewrite  config.Template `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match and ${stageVariables.NAME}; default: the path as it came, without the stage's"`
 	Policies P               `yaml:",inline"`
 }
