@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"gatehouse/addresses"
 	"gatehouse/admin"
 	"gatehouse/api"
 	"gatehouse/auth"
@@ -56,6 +57,7 @@ type API struct {
 // Policies are what a route, a stage or an API says about filters.
 type Policies struct {
 	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
+	Addresses *addresses.Config  `yaml:"addresses" doc:"from which addresses clients may come: a list, or {allow: ..., deny: ...}"`
 	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
@@ -106,6 +108,7 @@ func (PathOddity) ConfigSchema() *config.Schema {
 // among it: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
+	p.Addresses = p.Addresses.Over(base.Addresses)
 	if p.Compress == nil {
 		p.Compress = base.Compress
 	}

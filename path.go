@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"net/http"
 
+	"gatehouse/addresses"
 	"gatehouse/auth"
 	"gatehouse/authorize"
 	"gatehouse/compress"
@@ -18,6 +19,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	var b builder
 	b.add("compress", compress.New(e.policies.Compress, l.encoders)) // inside it, bodies are plain
 	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))          // preflights and refusals too
+	b.add("addresses", addresses.New(e.policies.Addresses))          // from where
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))      // strangers pay first
 	b.add("auth", auth.New(authorizers))                             // who
 	b.add("authorize", authorize.New(e.policies.Authorize))          // may they

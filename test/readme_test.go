@@ -14,7 +14,7 @@ var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 
 // TestReadmeExamples loads every example of a configuration in a README: what
 // a reader copies must work. Files that an example names are made first, where
-// it names them under ca, cert, key or jwks they are those of testdata.
+// it names them under ca, cert, key or jwks they are those of testdata; under file, a list of one address.
 func TestReadmeExamples(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../README.md", "../*/README.md", "../*/*/README.md", "../docs/*.md"} {
@@ -66,7 +66,7 @@ func whole(example string) string {
 
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
-var exampleFile = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
+var exampleFile = regexp.MustCompile(`(?:ca|cert|key|jwks|file): *"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
 
 // makeExampleFiles puts certificates and keys where an example names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
@@ -79,6 +79,8 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 			content = key
 		case strings.Contains(found[0], "jwks:"):
 			content = testKeys(t)
+		case strings.Contains(found[0], "file:"):
+			content = []byte("192.0.2.1\n")
 		}
 		path := filepath.Join(dir, found[1])
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
