@@ -95,8 +95,8 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		Name: a.Name + "/" + dep.Stage, Hosts: dep.Domains, Prefix: dep.Prefix.Segments(),
 		Default: fallback, Options: base.CORS != nil, At: dep.At.Pos,
 	}
-	for i := range dep.Routes {
-		r := &dep.Routes[i]
+	for i := range dep.Inline {
+		r := &dep.Inline[i]
 		if r.Broken("match") {
 			continue
 		}

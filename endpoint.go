@@ -40,6 +40,8 @@ type endpoint struct {
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 
+	responses exchange.Responses // the API's own forms of refusals; nil for none
+
 	steps  []string // the names of the chain's filters
 	counts *observe.Route
 	chain  http.Handler
@@ -48,7 +50,7 @@ type endpoint struct {
 // describe writes into x whose route it is.
 func (e *endpoint) describe(x *exchange.Exchange) {
 	x.API, x.Stage, x.Route, x.RouteAt = e.api, e.stage, e.name, e.at
-	x.Variables = e.variables
+	x.Variables, x.Responses = e.variables, e.responses
 	x.SetTimeout(e.timeout)
 	if e.body > 0 {
 		x.Body.SetLimit(e.body)

@@ -11,6 +11,8 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/edge"
+	"gatehouse/exchange"
+	"gatehouse/respond"
 	"gatehouse/upstream"
 )
 
@@ -75,7 +77,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service)}
+	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service), forms: make(map[*respond.Config]exchange.Responses)}
 	authorizers, err := b.authorizers()
 	if err != nil {
 		return nil, err
@@ -85,6 +87,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
 		}
+		e.responses = b.responses(e)
 		e.counts = l.observe.Route(e.api, e.stage, e.name)
 		e.path(e.pick(authorizers), target, l)
 	}

@@ -6,6 +6,7 @@ import (
 	"gatehouse/answer"
 	"gatehouse/api"
 	"gatehouse/exchange"
+	"gatehouse/respond"
 	"gatehouse/upstream"
 )
 
@@ -14,6 +15,7 @@ type binder struct {
 	draft    *draft
 	leases   *leases
 	services map[string]*upstream.Service // by name, or by address of inline targets
+	forms    map[*respond.Config]exchange.Responses
 }
 
 // target returns what answers an endpoint's route.

@@ -71,7 +71,7 @@ func (a *API) routeless() (out []warning) {
 	inherited := false
 	for _, d := range api.Resolve(&a.Config) {
 		inherited = inherited || !d.At.Has("routes") || d.Own == nil
-		if len(d.Routes) > 0 {
+		if len(d.Inline) > 0 {
 			continue
 		}
 		what := "the API " + a.Name

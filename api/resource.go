@@ -17,9 +17,9 @@ type Deployment[P any] struct {
 	Domains   []string // none: every host that no other deployment names
 	Prefix    Prefix
 	Variables map[string]string
-	Routes    []Route[P]
-	Own       *P        // the stage's own policies; nil for the default stage
-	At        config.At // of the stage; for the default one of the API
+	Inline    []Route[P] // the routes that are written for it
+	Own       *P         // the stage's own policies; nil for the default stage
+	At        config.At  // of the stage; for the default one of the API
 }
 
 // Placed reports whether it is known for which hosts and paths the deployment
@@ -31,7 +31,7 @@ func (d *Deployment[P]) Placed() bool {
 // Resolve returns the deployments of an API, by stage name in order.
 func Resolve[P any](c *Config[P]) []Deployment[P] {
 	if len(c.Stages) == 0 {
-		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), Routes: c.Routes, At: c.At}}
+		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), Inline: c.Routes, At: c.At}}
 	}
 	var out []Deployment[P]
 	for _, name := range slices.Sorted(maps.Keys(c.Stages)) {
@@ -45,7 +45,7 @@ func Resolve[P any](c *Config[P]) []Deployment[P] {
 			routes = s.Routes
 		}
 		out = append(out, Deployment[P]{
-			API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Routes: routes,
+			API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Inline: routes,
 			Own: &s.Policies, At: s.At,
 		})
 	}

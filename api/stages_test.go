@@ -81,7 +81,7 @@ apis:
 	}
 	got := map[string]int{}
 	for _, d := range Resolve(r.APIs["shop"]) {
-		got[d.Stage] = len(d.Routes)
+		got[d.Stage] = len(d.Inline)
 	}
 	if got["prod"] != 1 || got["beta"] != 2 || got["none"] != 0 {
 		t.Errorf("%v", got)

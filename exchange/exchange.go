@@ -83,6 +83,7 @@ type Exchange struct {
 	Params    []Param           // in the order of the path
 	Variables map[string]string // the stage's; never written to
 	Allow     string            // the methods that the path takes, where the request's is none of them
+	Responses Responses         // the API's own forms of refusals; nil for none
 
 	// Filters set these.
 	Principal *Principal // nil for strangers; shared, never written to
