@@ -59,7 +59,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
