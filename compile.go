@@ -116,6 +116,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			e.target = r.Target.In(dep.Variables, dep.Stage, report)
 			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
 			e.checkRewrite(r.Rewrite.At, report)
+			e.canary = d.canary(e, r, scope, report)
 			e.policies.Headers.CheckScope(scope, report)
 		}
 		if !callersBroken(a, dep, r) {

@@ -34,6 +34,7 @@ type endpoint struct {
 	throttle []throttle.Level
 	target   api.Target
 	rewrite  *transform.Rewrite
+	canary   *second // nil without
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
@@ -42,9 +43,10 @@ type endpoint struct {
 
 	responses exchange.Responses // the API's own forms of refusals; nil for none
 
-	steps  []string // the names of the chain's filters
-	counts *observe.Route
-	chain  http.Handler
+	steps        []string // the names of the chain's filters
+	counts       *observe.Route
+	canaryCounts *observe.Route // nil without a canary
+	chain        http.Handler
 }
 
 // describe writes into x whose route it is.

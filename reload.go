@@ -83,13 +83,16 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		return nil, err
 	}
 	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
-		target, err := b.target(e)
+		target, release, err := b.target(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
 		}
 		e.responses = b.responses(e)
 		e.counts = l.observe.Route(e.api, e.stage, e.name)
-		e.path(e.pick(authorizers), target, l)
+		if release != nil {
+			e.canaryCounts = l.observe.Route(e.api, e.stage+"/canary", e.name) // as API Gateway's metrics name it
+		}
+		e.path(e.pick(authorizers), release, target, l)
 	}
 	return &Snapshot{
 		config: d.config, policies: policies, observer: observer, table: d.table,
