@@ -117,6 +117,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
 			e.checkRewrite(r.Rewrite.At, report)
 			e.canary = d.canary(e, r, scope, report)
+			e.shadow = d.shadow(e, dep.Stage, report)
 			e.policies.Headers.CheckScope(scope, report)
 		}
 		if !callersBroken(a, dep, r) {

@@ -67,6 +67,7 @@ type Policies struct {
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
 	Canary    *Canary            `yaml:"canary" doc:"a second release that some requests go to: {target: service:next, weight: 10}; off takes that of a level above away"`
+	Mirror    *Mirror            `yaml:"mirror" doc:"a service that gets copies of the requests, and whose answers nobody gets: {target: service:shadow, percent: 5}; off takes that of a level above away"`
 	Responses *respond.Config    `yaml:"gateway-responses" doc:"what refusals look like, by API Gateway's types: UNAUTHORIZED, THROTTLED, DEFAULT_4XX"`
 	AllowPath []PathOddity       `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
 }
@@ -127,6 +128,9 @@ func (p Policies) over(base Policies) Policies {
 	}
 	if p.Canary == nil {
 		p.Canary = base.Canary
+	}
+	if p.Mirror == nil {
+		p.Mirror = base.Mirror
 	}
 	p.Limits = p.Limits.over(base.Limits)
 	p.Responses = p.Responses.Over(base.Responses)

@@ -34,7 +34,8 @@ type endpoint struct {
 	throttle []throttle.Level
 	target   api.Target
 	rewrite  *transform.Rewrite
-	canary   *second // nil without
+	canary   *second    // nil without
+	shadow   api.Target // what gets copies; without destinations nobody
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity

@@ -20,6 +20,7 @@ import (
 	"gatehouse/exchange"
 	"gatehouse/keeper"
 	"gatehouse/limit"
+	"gatehouse/mirror"
 	"gatehouse/observe"
 	"gatehouse/upstream"
 )
@@ -34,6 +35,7 @@ type keepers struct {
 	limits    *limit.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	mirrors   *mirror.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -60,6 +62,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Log:         o.Logger,
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
@@ -101,6 +104,7 @@ func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.mirrors.Close()
 	k.upstreams.Close()
 	k.keys.Close()
 	k.observe.Close()
@@ -113,6 +117,7 @@ type leases struct {
 	limits    *limit.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	mirrors   *mirror.Lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -124,6 +129,7 @@ func (k *keepers) begin() *leases {
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		mirrors:   k.mirrors.Begin(),
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}
@@ -136,6 +142,7 @@ func (l *leases) commit() {
 	l.limits.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
+	l.mirrors.Commit()
 	l.admin.Commit()
 	l.listeners.Commit()
 }
@@ -144,6 +151,7 @@ func (l *leases) commit() {
 func (l *leases) abort() {
 	l.listeners.Abort()
 	l.admin.Abort()
+	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
 	l.limits.Abort()

@@ -9,6 +9,7 @@ import (
 	"gatehouse/canary"
 	"gatehouse/compress"
 	"gatehouse/cors"
+	"gatehouse/mirror"
 	"gatehouse/throttle"
 	"gatehouse/transform"
 )
@@ -16,7 +17,7 @@ import (
 // path is the order in which a request meets the filters. It is the only place
 // where they meet. A filter that the route does not configure is not in its
 // chain. Observation stands around all of it, in the entry.
-func (e *endpoint) path(authorizers []*auth.Authorizer, release *canary.Release, target http.Handler, l *leases) {
+func (e *endpoint) path(authorizers []*auth.Authorizer, release *canary.Release, shadow *mirror.Shadow, target http.Handler, l *leases) {
 	var b builder
 	b.add("compress", compress.New(e.policies.Compress, l.encoders)) // inside it, bodies are plain
 	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))          // preflights and refusals too
@@ -28,6 +29,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, release *canary.Release,
 	b.add("canary", canary.New(release))                             // where to, for a caller who is known
 	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
 	b.add("transform", transform.New(e.policies.Headers))
+	b.add("mirror", mirror.New(shadow, l.mirrors)) // what the target gets
 	e.chain, e.steps = b.around(target), b.names
 }
 

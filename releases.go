@@ -6,6 +6,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/canary"
 	"gatehouse/config"
+	"gatehouse/mirror"
 	"gatehouse/transform"
 )
 
@@ -42,6 +43,30 @@ func (c *Canary) Check(r *config.Report) {
 	if !c.Has("target") && len(c.Variables) == 0 {
 		r.Errorf(c.Pos, "nothing is different for the canary: write target, or variables that a target, a rewrite or a header names")
 	}
+}
+
+// Mirror is where copies of a route's requests go.
+type Mirror struct {
+	mirror.Config `yaml:",inline"`
+	Target        api.Target `yaml:"target,required" doc:"what gets the copies: service:NAME, http://HOST:PORT, or weights"`
+	Off           bool       `yaml:"-"`
+}
+
+// UnmarshalConfig reads off, which takes a mirror of a level above away, or a
+// section.
+func (m *Mirror) UnmarshalConfig(n *config.Node) {
+	if isOff(n) {
+		m.Off = true
+		return
+	}
+	type section Mirror
+	n.Decode((*section)(m))
+}
+
+// ConfigSchema implements config.Schemer.
+func (Mirror) ConfigSchema() *config.Schema {
+	type section Mirror
+	return &config.Schema{AnyOf: []*config.Schema{offSchema(), config.SchemaOf(section{})}}
 }
 
 // isOff reports whether a section is switched off: off, or false.

@@ -92,7 +92,11 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		if release != nil {
 			e.canaryCounts = l.observe.Route(e.api, e.stage+"/canary", e.name) // as API Gateway's metrics name it
 		}
-		e.path(e.pick(authorizers), release, target, l)
+		shadow, err := b.shadow(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.at, err)
+		}
+		e.path(e.pick(authorizers), release, shadow, target, l)
 	}
 	return &Snapshot{
 		config: d.config, policies: policies, observer: observer, table: d.table,

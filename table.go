@@ -52,15 +52,18 @@ func (e *endpoint) info(cfg *Config) RouteInfo {
 	}
 }
 
-// targetText says where the route leads, its canary included.
+// targetText says where the route leads, its canary and its mirror included.
 func (e *endpoint) targetText() string {
 	text := targetText(e.target)
-	if e.canary == nil {
-		return text
+	percent := func(n float64) string { return " " + strconv.FormatFloat(n, 'f', -1, 64) + "%" }
+	if c := e.canary; c != nil {
+		text += "; canary " + targetText(c.target)
+		if c.policy.Weight != nil {
+			text += percent(*c.policy.Weight)
+		}
 	}
-	text += "; canary " + targetText(e.canary.target)
-	if w := e.canary.policy.Weight; w != nil {
-		text += " " + strconv.FormatFloat(*w, 'f', -1, 64) + "%"
+	if len(e.shadow.Destinations) > 0 {
+		text += "; mirror " + targetText(e.shadow) + percent(e.policies.Mirror.Percent)
 	}
 	return text
 }
@@ -117,6 +120,7 @@ func (e *endpoint) digests(cfg *Config) map[string]string {
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
 		"addresses": p.Addresses.Digest(), "gateway-responses": p.Responses,
+		"mirror":   []any{p.Mirror, e.serviceConfigs(cfg, e.shadow)},
 		"canary":   []any{e.canary, e.serviceConfigs(cfg, e.canaryTarget())},
 		"throttle": e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,

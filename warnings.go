@@ -90,7 +90,7 @@ func (a *API) routeless() (out []warning) {
 func (cfg *Config) used() (services map[string]bool, authorizers map[[2]string]bool) {
 	services, authorizers = make(map[string]bool), make(map[[2]string]bool)
 	for _, e := range compile(cfg, &config.Report{}).endpoints {
-		for _, to := range slices.Concat(e.target.Destinations, e.canaryTarget().Destinations) {
+		for _, to := range slices.Concat(e.target.Destinations, e.canaryTarget().Destinations, e.shadow.Destinations) {
 			if to.Kind == api.Service {
 				services[to.Name] = true
 			}

@@ -191,6 +191,7 @@ var starters = map[string]string{
 	"http1/watch.go":            "who asks to be told when the client goes away",
 	"edge/welcome.go":           "keeper: PROXY headers and TLS handshakes, before there is a request",
 	"auth/jwt/remote.go":        "keeper: fetching keys",
+	"mirror/keeper.go":          "keeper: sending copies of requests",
 	"observe/accesslog/file.go": "keeper: writing the access log",
 	"upstream/target/group.go":  "keeper: resolving names",
 	"upstream/target/watch.go":  "keeper: health checks",
