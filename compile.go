@@ -83,7 +83,7 @@ func (n nowhere) of(outcome route.Outcome) *endpoint {
 
 // deploy compiles one stage of one API.
 func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Report) route.Stage[*endpoint] {
-	base := a.Policies
+	base := a.Policies.settled()
 	if dep.Own != nil {
 		base = dep.Own.over(a.Policies)
 	}
@@ -159,9 +159,7 @@ func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule 
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}
-	if p.Limits != nil && p.Limits.Body != nil {
-		e.body = int64(*p.Limits.Body)
-	}
+	e.body = p.Limits.Largest()
 	for _, o := range p.AllowPath {
 		e.allowed |= o.Oddity
 	}

@@ -9,6 +9,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/auth"
 	"gatehouse/authorize"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/config"
 	"gatehouse/cors"
@@ -65,24 +66,11 @@ type Policies struct {
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
-	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
+	Limits    *bound.Config      `yaml:"limits" doc:"limits of a request, and of how many are under way"`
 	Canary    *Canary            `yaml:"canary" doc:"a second release that some requests go to: {target: service:next, weight: 10}; off takes that of a level above away"`
 	Mirror    *Mirror            `yaml:"mirror" doc:"a service that gets copies of the requests, and whose answers nobody gets: {target: service:shadow, percent: 5}; off takes that of a level above away"`
 	Responses *respond.Config    `yaml:"gateway-responses" doc:"what refusals look like, by API Gateway's types: UNAUTHORIZED, THROTTLED, DEFAULT_4XX"`
 	AllowPath []PathOddity       `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
-}
-
-// RouteLimits bound one request.
-type RouteLimits struct {
-	Body *config.Size `yaml:"body" range:"1.." doc:"largest body; default: that of the stage, the API or the listener"`
-}
-
-// over returns l with what it leaves open taken from base; either may be nil.
-func (l *RouteLimits) over(base *RouteLimits) *RouteLimits {
-	if l == nil || l.Body == nil {
-		return base
-	}
-	return l
 }
 
 // PathOddity is the name of an oddity.
@@ -132,10 +120,25 @@ func (p Policies) over(base Policies) Policies {
 	if p.Mirror == nil {
 		p.Mirror = base.Mirror
 	}
-	p.Limits = p.Limits.over(base.Limits)
+	p.Limits = p.Limits.Over(base.Limits)
 	p.Responses = p.Responses.Over(base.Responses)
 	if p.AllowPath == nil {
 		p.AllowPath = base.AllowPath
+	}
+	return p.settled()
+}
+
+// settled returns p without the sections that are switched off: below them there
+// is nothing to take over.
+func (p Policies) settled() Policies {
+	if p.CORS != nil && p.CORS.Off {
+		p.CORS = nil
+	}
+	if p.Canary != nil && p.Canary.Off {
+		p.Canary = nil
+	}
+	if p.Mirror != nil && p.Mirror.Off {
+		p.Mirror = nil
 	}
 	return p
 }

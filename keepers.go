@@ -13,6 +13,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -33,6 +34,7 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
@@ -62,6 +64,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Log:         o.Logger,
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
@@ -115,6 +118,7 @@ type leases struct {
 	encoders  *compress.Keeper // has nothing to lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	mirrors   *mirror.Lease
@@ -127,6 +131,7 @@ func (k *keepers) begin() *leases {
 		encoders:  k.encoders,
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		mirrors:   k.mirrors.Begin(),
@@ -140,6 +145,7 @@ func (k *keepers) begin() *leases {
 func (l *leases) commit() {
 	l.observe.Commit()
 	l.limits.Commit()
+	l.bounds.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
 	l.mirrors.Commit()
@@ -154,6 +160,7 @@ func (l *leases) abort() {
 	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
+	l.bounds.Abort()
 	l.limits.Abort()
 	l.observe.Abort()
 }

@@ -89,7 +89,7 @@ type second struct {
 // those of r; nil where there is none.
 func (d *draft) canary(e *endpoint, r *api.Route[Policies], scope transform.Scope, report *config.Report) *second {
 	p := e.policies.Canary
-	if p == nil || p.Off {
+	if p == nil {
 		return nil
 	}
 	scope.Variables = p.Within(scope.Variables)

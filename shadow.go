@@ -15,7 +15,7 @@ import (
 // where there are none.
 func (d *draft) shadow(e *endpoint, stage string, report *config.Report) api.Target {
 	m := e.policies.Mirror
-	if m == nil || m.Off {
+	if m == nil {
 		return api.Target{}
 	}
 	target := m.Target.In(e.variables, stage, report)
