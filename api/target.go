@@ -69,6 +69,10 @@ func (t *Target) weighted(n *config.Node) {
 	entries, total := 0, 0
 	n.Each(func(key string, at config.Pos, value *config.Node) {
 		entries++
+		if key == "service" || key == "function" || key == "http" || key == "https" {
+			value.Errorf("the target is cut at its first colon: write it in quotes, {\"%s:NAME\": 90}", key)
+			return
+		}
 		var share int
 		if !value.Decode(&share) {
 			return
