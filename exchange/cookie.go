@@ -13,7 +13,7 @@ func Cookie(r *http.Request, name string) (string, bool) {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
 			key, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if !ok || key != name {
+			if !ok || strings.TrimRight(key, " \t") != name {
 				continue
 			}
 			if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"gatehouse/exchange"
@@ -31,4 +32,27 @@ func TestCookie(t *testing.T) {
 			t.Errorf("%v allocations", n)
 		}
 	}
+}
+
+// FuzzCookie holds that whatever net/http finds as a cookie is found here, with
+// the same value.
+func FuzzCookie(f *testing.F) {
+	for _, seed := range []string{"a=b", "x=1; a=\"b\"; a=c", "a = b", "a=b;c", ";;a=;", "a=b c", "aa=b; a=\"", "a=\tb"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.ContainsFunc(line, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+			return // no header holds it
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Cookie"] = []string{line}
+		got, found := exchange.Cookie(r, "a")
+		theirs := r.CookiesNamed("a")
+		if len(theirs) > 0 && theirs[0].Value != "" && !found { // "a" alone is none here
+			t.Fatalf("%q: nothing found, not %q", line, theirs[0].Value)
+		}
+		if len(theirs) == 1 && !strings.Contains(line, ";") && got != theirs[0].Value {
+			t.Fatalf("%q: %q, not %q", line, got, theirs[0].Value)
+		}
+	})
 }
