@@ -30,7 +30,7 @@ func newShadow(t *testing.T, wait <-chan struct{}) (*shadowed, string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
-		s.seen = append(s.seen, seen{"shadow", r.Method, r.RequestURI, r.Host, r.Header, string(body), nil})
+		s.seen = append(s.seen, seen{Backend: "shadow", Method: r.Method, URI: r.RequestURI, Host: r.Host, Header: r.Header, Body: string(body)})
 		s.mu.Unlock()
 		select {
 		case <-wait:
