@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/balance"
 	"gatehouse/exchange"
 	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
@@ -49,9 +50,10 @@ type call struct {
 	tried   []int    // targets that were tried
 
 	set      *set
-	picked   int  // of set
-	recalled bool // by the client's session, in the first attempt
-	stale    bool // the session's ticket is to be made anew
+	query    balance.Query
+	picked   int // of set
+	session  session
+	held     held
 	endpoint *target.Endpoint
 	conn     *target.Conn
 	keep     bool // the connection may be used again
@@ -103,17 +105,22 @@ func (c *call) serve() *failure {
 	}
 	c.key = c.Service.key(c.x, c.r, c.out)
 	c.tried = c.one[:0]
+	var before *failure
 	for left := c.Retries; ; {
 		f := c.try(false)
 		if f != nil && f.stale && c.replay() {
 			f = c.try(true)
 		}
-		if f == nil || !f.unprocessed || left <= 0 || c.late() {
+		if f != nil && f.crowded && before != nil {
+			return before // there is no room for another attempt
+		}
+		if !c.again(f, left) {
 			return f
 		}
 		left--
 		c.letGo(false)
 		c.tried = append(c.tried, c.picked)
+		before = f
 	}
 }
 
@@ -170,19 +177,16 @@ func (c *call) try(again bool) *failure {
 
 // pick chooses a target and counts the request there.
 func (c *call) pick() *failure {
-	if c.set == nil { // later attempts keep to the same targets: tried counts them
-		c.set = c.Service.current()
+	if c.set == nil || c.Service.dynamic {
+		c.retarget()
 	}
-	if len(c.set.endpoints) == 0 {
+	if c.set == nil {
 		if f := c.firstLookup(); f != nil {
 			return f
 		}
 	}
-	if !c.recall() {
-		c.picked = c.set.picker.Pick(c.key, c.tried)
-	}
-	if c.picked < 0 {
-		return noTarget(errNoTarget)
+	if f := c.claim(); f != nil {
+		return f
 	}
 	c.endpoint = c.set.endpoints[c.picked]
 	c.endpoint.Load.Add(1)
@@ -224,6 +228,9 @@ func (c *call) letGo(reusable bool) {
 	if c.endpoint != nil {
 		c.endpoint.Load.Add(-1)
 		c.endpoint = nil
+	}
+	if c.Service.guard != nil {
+		c.leave()
 	}
 }
 

@@ -106,12 +106,15 @@ func (s *split) instead(i int) int {
 	return i // its health changed in between
 }
 
-// Available reports whether some target of the service is healthy, or none is
-// known yet.
+// Available reports whether the service is not left alone, and some target of it
+// is usable, or none is known yet.
 func (s *Service) Available() bool {
+	if s.guard != nil && s.config.Breaker != nil && s.guard.Breaker.Refuses() {
+		return false
+	}
 	now := s.current()
-	for _, h := range now.health {
-		if h.Usable() {
+	for i := range now.health {
+		if s.usable(now, i) {
 			return true
 		}
 	}

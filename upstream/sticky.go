@@ -95,30 +95,45 @@ func newSessions(c *Config, ring *ticket.Ring) *sessions {
 // number is what a ticket calls a target.
 func number(address string) uint64 { return balance.KeyOf(address) }
 
-// find returns the target that a request's ticket names, among those that there
-// are and that are healthy; -1 for none. Old says that it is time for another
-// ticket.
-func (s *sessions) find(r *http.Request, now *set) (target int, old bool) {
+// recall returns the target that a request's ticket names, among those that
+// there are and that are usable; -1 for none. Old says that it is time for
+// another ticket.
+func (s *Service) recall(r *http.Request, now *set) (i int, old bool) {
+	t, ok := s.sticky.ticket(r)
+	if !ok {
+		return -1, false
+	}
+	i, ok = now.numbers[t.Target]
+	if !ok || !s.usable(now, i) {
+		return -1, false
+	}
+	return i, s.sticky.ttl > 0 && time.Since(t.Issued) > s.sticky.ttl/4
+}
+
+// usable reports whether neither its health nor its answers keep a target out.
+func (s *Service) usable(now *set, i int) bool {
+	if !now.health[i].Usable() {
+		return false
+	}
+	if s.guard == nil {
+		return true
+	}
+	out, _, left := now.picker.Target(i).State.Ejected(s.guard.Clock)
+	return !out || left == 0
+}
+
+// ticket returns the ticket that a request brings, if it is a good one.
+func (s *sessions) ticket(r *http.Request) (ticket.Ticket, bool) {
 	text, ok := exchange.Cookie(r, s.cookie)
 	if !ok {
-		return -1, false
+		return ticket.Ticket{}, false
 	}
 	t, ok := s.ring.Read(s.service, text)
-	if !ok {
-		return -1, false
+	if !ok || s.ttl == 0 {
+		return t, ok
 	}
-	if s.ttl > 0 {
-		age := time.Since(t.Issued)
-		if age > s.ttl || age < -time.Minute {
-			return -1, false
-		}
-		old = age > s.ttl/4
-	}
-	i, ok := now.numbers[t.Target]
-	if !ok || !now.health[i].Usable() {
-		return -1, false
-	}
-	return i, old
+	age := time.Since(t.Issued)
+	return t, age <= s.ttl && age >= -time.Minute
 }
 
 // set sets the cookie for a target.
@@ -134,45 +149,53 @@ func (s *sessions) set(h http.Header, secure bool, address string) {
 }
 
 // Claims reports whether the client has a session with one of the service's
-// healthy targets.
+// usable targets.
 func (h *handler) Claims(_ *exchange.Exchange, r *http.Request) bool {
-	s := h.Service.sticky
-	if s == nil {
+	if h.Service.sticky == nil {
 		return false
 	}
-	target, _ := s.find(r, h.Service.current())
-	return target >= 0
+	i, _ := h.Service.recall(r, h.Service.current())
+	return i >= 0
 }
 
-// recall picks the target that the client's session is with, if it can.
-func (c *call) recall() bool {
-	s := c.Service.sticky
-	if s == nil || len(c.tried) > 0 {
-		return false
+// session is what a call knows of its client's session.
+type session struct {
+	target int  // one more than the target that it is with; 0 for none
+	old    bool // its ticket is to be made anew
+}
+
+// wanted returns the target that the client's session is with, for the first
+// attempt, as Query.Want has it.
+func (c *call) wanted() int {
+	if c.Service.sticky == nil || len(c.tried) > 0 {
+		return 0
 	}
-	i, old := s.find(c.r, c.set)
-	if i < 0 {
-		return false
-	}
-	c.picked, c.recalled, c.stale = i, true, old
-	return true
+	i, old := c.Service.recall(c.r, c.set)
+	c.session = session{i + 1, old}
+	return c.session.target
 }
 
 // stick gives the client a ticket for the target that answers, unless it has a
-// good one. Nobody is bound to a target that fails.
+// good one: also where its own target had no room just now, to which it goes
+// back. Nobody is bound to a target that fails.
 func (c *call) stick(h http.Header, status int) {
 	s := c.Service.sticky
-	kept := c.recalled && len(c.tried) == 0
-	if s == nil || kept && !c.stale || status >= http.StatusInternalServerError {
+	switch {
+	case s == nil || status >= http.StatusInternalServerError:
+		return
+	case c.session.target > 0 && len(c.tried) == 0 && !(c.session.old && c.resumed()):
 		return
 	}
 	secure := c.x.Conn.TLS || c.r.Header.Get("X-Forwarded-Proto") == "https"
 	s.set(h, secure, c.endpoint.Address)
 }
 
+// resumed reports whether the answer comes from the session's target.
+func (c *call) resumed() bool { return len(c.tried) == 0 && c.session.target == c.picked+1 }
+
 // how says by what the target was picked, for the trail.
 func (c *call) how() string {
-	if c.recalled && len(c.tried) == 0 {
+	if c.Service.sticky != nil && c.resumed() {
 		return "the client's session is there"
 	}
 	return ""

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/balance"
 	"gatehouse/config"
 	"gatehouse/dial"
+	"gatehouse/upstream/guard"
 	"gatehouse/upstream/ticket"
 )
 
@@ -293,5 +295,72 @@ func TestStickyConfig(t *testing.T) {
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// A session's target that has no room just now, or is ejected, leaves the
+// request to another; what has no room gets its client back.
+func TestStickyGuarded(t *testing.T) {
+	c := newCrowd(t, 3, Sticky{})
+	c.config.Concurrency = &guard.Concurrency{PerTarget: 1}
+	c.config.Outliers = &guard.Outliers{Consecutive: 1, Ejection: config.Duration(time.Hour), Longest: config.Duration(time.Hour), Window: config.Duration(time.Minute), Minimum: 1, Share: 1, Status: guard.Statuses{{500, 599}}}
+	s := bindIn(t, c.keeper, c.config)
+	f := c.front(New(Route{Service: s}))
+	first, set := c.ask(f, "")
+	if set == nil {
+		t.Fatal("no session")
+	}
+	mine := s.current().numbers[number(c.addr[int(first[0]-'0')])]
+	query := balance.Query{Want: mine + 1}
+	if got := s.current().picker.Choose(&query); got != mine || !query.Entry {
+		t.Fatalf("picked %d, not %d", got, mine)
+	}
+	if body, again := c.ask(f, set.Value); body == first || again != nil {
+		t.Errorf("without room %s answered, and set %v", body, again)
+	}
+	s.current().picker.Target(mine).State.Leave()
+	if body, again := c.ask(f, set.Value); body != first || again != nil {
+		t.Errorf("with room %s answered, not %s, and set %v", body, first, again)
+	}
+	s.guard.Outliers.Report(s.current().picker.Target(mine), false, false, "the test says so", time.Now())
+	body, again := c.ask(f, set.Value)
+	if body == first || again == nil {
+		t.Errorf("ejected: %s answered, and set %v", body, again)
+	}
+}
+
+// A service that its breaker leaves alone is passed over by shares, until it may
+// be tried.
+func TestSplitBreaker(t *testing.T) {
+	k := newTestKeeper(t)
+	bound := func(name string, b *guard.Breaker) *Service {
+		cfg := service(newBackend(t, always(okAnswer)).address())
+		cfg.Name, cfg.Breaker = name, b
+		return bindIn(t, k, cfg)
+	}
+	a := bound("a", &guard.Breaker{Failures: 0.5, Window: config.Duration(time.Minute), Minimum: 1, Open: config.Duration(time.Hour), Trials: 1})
+	b := bound("b", nil)
+	f := newFront(t, Split([]Share{{New(Route{Service: a}), 9}, {New(Route{Service: b}), 1}}))
+	count := func() (n int) {
+		for range 20 {
+			if resp, _, err := get(t, f.URL+"/"); err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			if f.last(t).Upstream.Service == "a" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(); n != 18 {
+		t.Errorf("closed: %d of 20", n)
+	}
+	a.guard.Breaker.Set(&balance.BreakerOptions{Ratio: 0.01, Window: time.Minute, Minimum: 1, Open: time.Hour, Trials: 1})
+	a.guard.Breaker.Report(false, false, time.Now())
+	if a.Available() || !a.guard.Breaker.Refuses() {
+		t.Error("an open breaker's service is available")
+	}
+	if n := count(); n != 0 {
+		t.Errorf("open: %d of 20", n)
 	}
 }
