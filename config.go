@@ -51,6 +51,8 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+
+	adopted map[string]bool // those among Authorizers that a definition says
 }
 
 // Policies are what a route, a stage or an API says about filters.

@@ -43,9 +43,12 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 		return cfg, err
 	}
 	cfg.checkNames(&report)
+	cfg.adoptAuthorizers(&report)
 	compile(cfg, &report)
 	cfg.checkListeners(&report)
-	return cfg, config.NewErrors(&report, sources)
+	err = config.NewErrors(&report, sources)
+	cfg.releaseDefinitions()
+	return cfg, err
 }
 
 var (

@@ -24,6 +24,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))       // refused requests never charge these
 	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
 	b.add("transform", transform.New(e.policies.Headers))
+	b.add("method", transform.Method(e.method))
 	e.chain, e.steps = b.around(target), b.names
 }
 

@@ -17,8 +17,6 @@ func planned() map[string]string {
 		"listen.serve": "AWS's own APIs",
 
 		"listen.network-acl":         "network ACLs",
-		"apis.*.definition":          "OpenAPI definitions",
-		"apis.*.stages.*.definition": "OpenAPI definitions",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
 		"services.*.sticky":          "sticky sessions",

@@ -39,7 +39,7 @@ func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, err
 	rule := &exchange.Rule{Filter: "answer", Name: string(to.Kind), At: to.At}
 	switch to.Kind {
 	case api.Mock:
-		return answer.Mock(rule, to.Status), nil
+		return answer.Mock(rule, mockOf(to)), nil
 	case api.Redirect:
 		return answer.Redirect(rule, to.Name), nil
 	}
@@ -48,6 +48,14 @@ func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, err
 		return nil, err
 	}
 	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter()}), nil
+}
+
+// mockOf returns what a mock answers.
+func mockOf(to api.Destination) answer.Mocked {
+	if to.Own {
+		return answer.Mocked{Status: to.Status, Header: to.Header, Body: to.Body}
+	}
+	return answer.Empty(to.Status)
 }
 
 // service leases a service once, whatever the number of routes.

@@ -22,7 +22,7 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // Warnings returns what works but should be looked at, in the order of the
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused())
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.definitionWarnings())
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})
@@ -46,6 +46,18 @@ func (cfg *Config) developmentKeys() (out []warning) {
 	return out
 }
 
+// definitionWarnings are those that reading definitions gave.
+func (cfg *Config) definitionWarnings() (out []warning) {
+	for _, name := range names(cfg.APIs) {
+		for _, d := range cfg.APIs[name].definitions() {
+			for _, w := range d.Warnings {
+				out = append(out, warning{w.At, w.Message})
+			}
+		}
+	}
+	return out
+}
+
 // unused warns of what is defined and leads nowhere.
 func (cfg *Config) unused() (out []warning) {
 	services, authorizers := cfg.used()
@@ -56,7 +68,7 @@ func (cfg *Config) unused() (out []warning) {
 	}
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
-		if len(a.Routes) == 0 {
+		if len(a.Routes) == 0 && len(a.definitions()) == 0 {
 			out = append(out, warning{a.Pos, fmt.Sprintf("the API %s has no routes: it answers 404 to everything", name)})
 		}
 		for _, authorizer := range names(a.Authorizers) {

@@ -28,6 +28,7 @@ type Sources struct {
 	Globs []string
 
 	texts   []*tree.File
+	heavy   []*tree.File      // those of texts that Release lets go
 	plain   map[string][]byte // what File values read, by path
 	hides   []hide
 	secrets []string // the keys that hold secrets, for lines that were not decoded
@@ -85,6 +86,13 @@ func (s *Sources) keep(path string, content []byte) {
 		s.plain = make(map[string][]byte)
 	}
 	s.plain[path] = content
+}
+
+// Release lets go of the texts of documents, once nothing more will be found in
+// them: lines of theirs are echoed no more.
+func (s *Sources) Release() {
+	s.texts = slices.DeleteFunc(s.texts, func(f *tree.File) bool { return slices.Contains(s.heavy, f) })
+	s.heavy = nil
 }
 
 // record adds a file, or what is known of it now.
