@@ -107,6 +107,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		e.fallback = fallback
 		d.describe(e, r, match)
 		d.check(e, a, dep, r, report)
+		e.operation = d.requests(e, dep, r, report)
 		d.checkCallers(e, a, dep, r, all.tally, report)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
 			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.At, Value: d.add(e),

@@ -17,6 +17,7 @@ import (
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/validate"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -37,6 +38,7 @@ type Config struct {
 
 	sources  *config.Sources
 	warnings []warning
+	checks   *checks
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -62,6 +64,7 @@ type Policies struct {
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	Validate  *validate.Config   `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
@@ -115,6 +118,9 @@ func (p Policies) over(base Policies) Policies {
 		p.CORS = base.CORS
 	}
 	p.Headers = p.Headers.Over(base.Headers)
+	if p.Validate == nil {
+		p.Validate = base.Validate
+	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

@@ -145,5 +145,6 @@ func (cfg *Config) releaseDefinitions() {
 			d.Release()
 		}
 	}
+	cfg.checks.end()
 	cfg.sources.Release()
 }

@@ -11,6 +11,7 @@ import (
 	"gatehouse/route"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/validate"
 )
 
 // endpoint is what a lookup leads to: one route of one stage, or a stage's
@@ -32,6 +33,8 @@ type endpoint struct {
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself
+
+	operation *validate.Operation // what requests must be like; nil where nobody checks it
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level

@@ -44,6 +44,7 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 	}
 	cfg.checkNames(&report)
 	cfg.adoptAuthorizers(&report)
+	cfg.checks = newChecks(&report)
 	compile(cfg, &report)
 	cfg.checkListeners(&report)
 	err = config.NewErrors(&report, sources)

@@ -27,7 +27,7 @@ func planned() map[string]string {
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "api-key": "usage plans and API keys",
-		"validate": "checks of requests", "cache": "caches",
+		"cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

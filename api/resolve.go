@@ -19,7 +19,7 @@ type Resolved[P any] struct {
 
 	target  Target
 	rewrite config.Template
-	broken  []*config.At
+	places  []*config.At // of what is said of it
 }
 
 // Level is what one place says of a route.
@@ -37,8 +37,18 @@ func (r *Resolved[P]) Rewrite() config.Template { return r.rewrite }
 
 // Broken reports whether what a level says under key could not be read.
 func (r *Resolved[P]) Broken(key string) bool {
-	for _, at := range r.broken {
+	for _, at := range r.places {
 		if at.Broken(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// Says reports whether an inline route, or an operation itself, says key.
+func (r *Resolved[P]) Says(key string) bool {
+	for _, at := range r.places {
+		if at.Has(key) {
 			return true
 		}
 	}
@@ -109,7 +119,7 @@ func shape(match string) string {
 func (r *resolver[P]) route(route *Route[P]) Resolved[P] {
 	out := Resolved[P]{At: route.At.Pos, Match: route.Match, target: route.Target, rewrite: route.Rewrite}
 	out.Levels = []Level[P]{{Policies: &route.Policies}}
-	out.broken = []*config.At{&route.At}
+	out.places = []*config.At{&route.At}
 	if len(route.Target.Destinations) == 0 && !route.Broken("target") {
 		r.report.Add(config.Problem{
 			Pos: route.At.Pos, Message: `the key "target" is missing`,
@@ -127,14 +137,14 @@ func (r *resolver[P]) operation(o *openapi.Operation[Keys[P]], over *Route[P]) R
 	var keys []*Keys[P]
 	if over != nil {
 		out.At, out.Match.Pos = over.At.Pos, over.Match.Pos
-		out.broken = append(out.broken, &over.At)
+		out.places = append(out.places, &over.At)
 		keys = append(keys, &over.Keys)
 		out.Levels = append(out.Levels, Level[P]{Policies: &over.Policies})
 	}
 	if o.Keys != nil {
 		keys = append(keys, o.Keys)
 		out.Levels = append(out.Levels, Level[P]{Policies: &o.Keys.Policies})
-		out.broken = append(out.broken, &o.Keys.At)
+		out.places = append(out.places, &o.Keys.At)
 	}
 	if o.Callers != nil {
 		out.Levels = append(out.Levels, Level[P]{Callers: o.Callers})
@@ -142,7 +152,7 @@ func (r *resolver[P]) operation(o *openapi.Operation[Keys[P]], over *Route[P]) R
 	if o.PathKeys != nil {
 		keys = append(keys, o.PathKeys)
 		out.Levels = append(out.Levels, Level[P]{Policies: &o.PathKeys.Policies})
-		out.broken = append(out.broken, &o.PathKeys.At)
+		out.places = append(out.places, &o.PathKeys.At)
 	}
 	r.aim(&out, o, keys)
 	return out
@@ -199,7 +209,7 @@ func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]
 		return
 	}
 	out.Levels = append(out.Levels, Level[P]{Policies: &i.Keys.Policies})
-	out.broken = append(out.broken, &i.Keys.At)
+	out.places = append(out.places, &i.Keys.At)
 	if out.rewrite.Text == "" {
 		out.rewrite = i.Keys.Rewrite
 	}
