@@ -19,7 +19,7 @@ func TestZZ(t *testing.T) {
 		name := "def" + filepath.Ext(f)
 		os.WriteFile(filepath.Join(dir, name), b, 0600)
 		c := filepath.Join(dir, "g.yaml")
-		os.WriteFile(c, []byte("listen: [{address: \"127.0.0.1:0\"}]\napis:\n  a:\n    authorize: none\n    definition: {file: "+name+", target: \"service:a\"}\nservices: {a: {targets: [\"127.0.0.1:1\"]}}\n"), 0600)
+		os.WriteFile(c, []byte("listen: [{address: \"127.0.0.1:0\"}]\napis:\n  a:\n    authorize: none\n    validate: true\n    definition: {file: "+name+", target: \"service:a\", security: {personalAccessToken: none, oauth2: none, basicAuth: none, bearerAuth: none, BearerToken: none, api_key: none, csrf_token: none, x-xsrf-token: none, bearer_auth: none, Auth: none, KeyAuth: none, OAuthScheme: none, petstore_auth: none}}\nservices: {a: {targets: [\"127.0.0.1:1\"]}}\n"), 0600)
 		runtime.GC()
 		var m0, m1, m2 runtime.MemStats
 		runtime.ReadMemStats(&m0)

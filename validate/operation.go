@@ -146,6 +146,7 @@ func (c *Compiler) parameter(o *Operation, p Parameter) {
 	if p.Schema != nil {
 		out.schema = c.Schemas.Compile(p.Schema)
 		out.shape = out.schema.Shape()
+		out.Parameter.Schema = nil // it would hold the whole definition
 	}
 	if p.MediaType != "" && !out.json {
 		out.schema = nil // text of a type that is not looked into

@@ -231,10 +231,8 @@ func (c *Callers) Authorize(rules *Rules) (Authorize, string) {
 		switch {
 		case problem != "":
 			return Authorize{}, problem
-		case one.None && len(c.Alternatives) > 1:
+		case i > 0 && one.None != out.None:
 			return Authorize{}, "a credential is asked for and can be left out: say by x-gatehouse-authorize who may call"
-		case one.None:
-			return one, ""
 		case i > 0 && !(slices.Equal(one.Scopes, out.Scopes) && slices.Equal(one.AllScopes, out.AllScopes)):
 			return Authorize{}, "other scopes are asked for by one scheme than by another: say by x-gatehouse-authorize who may call"
 		}
@@ -243,7 +241,7 @@ func (c *Callers) Authorize(rules *Rules) (Authorize, string) {
 				out.Any = append(out.Any, name)
 			}
 		}
-		out.Scopes, out.AllScopes = one.Scopes, one.AllScopes
+		out.None, out.Scopes, out.AllScopes = one.None, one.Scopes, one.AllScopes
 	}
 	return out, ""
 }
