@@ -90,7 +90,8 @@ func (o *Operation[K]) Match() string { return o.Method + " " + o.Path }
 // Integration is what answers an operation.
 type Integration[K any] struct {
 	At      config.Pos
-	Cannot  string   // why it cannot be used, and the cure; "" where it can
+	Unread  string   // what it says and cannot be done here, and the cure; "" for nothing
+	Cannot  string   // why its address cannot be used, unless options name what stands for it; "" where it can
 	Address string   // http://HOST:PORT of a proxy; may hold ${stageVariables.NAME}
 	Names   []string // by which Options.Integrations may know it, the first that is there counts; may hold stage variables
 	Private bool     // it is behind a VPC link: the address leads nowhere by itself
@@ -156,7 +157,7 @@ func integrationOf[K any](r *reader, i *integration) *Integration[K] {
 		return nil
 	}
 	return &Integration[K]{
-		At: i.at, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Method: i.method, Mock: i.mock,
+		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Method: i.method, Mock: i.mock,
 		Keys: decode[K](r, i.keys),
 	}
 }

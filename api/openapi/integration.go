@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 type integration struct {
 	at      config.Pos
 	cannot  string
+	unread  string
 	address string
 	names   []string
 	private bool
@@ -53,8 +53,7 @@ func (r *reader) integration(operation *config.Value, o *operationHead) *integra
 	case "http_proxy":
 		r.proxy(i, v, o)
 	case "http":
-		i.cannot = "an integration of the type http maps requests and answers by templates, which this version does not: write http_proxy, or a target of ours by x-gatehouse-target"
-		i.name(r.word(v, "uri"), r.word(v, "connectionId"))
+		i.unread = "an integration of the type http maps requests and answers by templates, which this version does not: write http_proxy, or a target of ours by x-gatehouse-target"
 	case "mock":
 		r.mock(i, v)
 	case "aws", "aws_proxy":
@@ -147,6 +146,9 @@ func (r *reader) proxy(i *integration, v *config.Value, o *operationHead) {
 	i.name(r.uriNames(uri.Text)...)
 	i.name(r.word(v, "connectionId"))
 	m := r.mappings(i, v, o)
+	if i.unread != "" {
+		return
+	}
 	if strings.HasPrefix(uri.Text, "arn:") {
 		i.private = true // a listener of a load balancer, or a service of Cloud Map
 		return
@@ -180,7 +182,7 @@ func (r *reader) uri(i *integration, v *config.Value, o *operationHead, m *mappe
 	i.address = scheme + "://" + strings.Clone(rest[:end])
 	path, query, hasQuery := strings.Cut(rest[end:], "?")
 	if hasQuery {
-		i.cannot = fmt.Sprintf("the uri holds a query, ?%s, which this version cannot add: map it where the service reads it", query)
+		i.unread = fmt.Sprintf("the uri holds a query, ?%s, which this version cannot add: map it where the service reads it", query)
 		return
 	}
 	if path == "" {
@@ -277,6 +279,9 @@ func (r *reader) tls(i *integration, v *config.Value) {
 // its names, or its own address, with the stage's variables in their places.
 // Why is what keeps it from standing for anything, and the cure.
 func (i *Integration[K]) Place(options *Options, variables map[string]string) (target config.Name, why string) {
+	if i.Unread != "" {
+		return config.Name{}, i.Unread
+	}
 	for _, n := range i.Names {
 		name, problem := expand(n, variables)
 		if problem != "" {
@@ -323,5 +328,3 @@ func expand(text string, variables map[string]string) (string, string) {
 func isVariable(s string) bool {
 	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#&=,") == ""
 }
-
-func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

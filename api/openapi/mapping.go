@@ -50,7 +50,7 @@ func (r *reader) requestMapping(i *integration, m *mapped, e config.Entry, o *op
 	case e.Key == "overwrite:path":
 		r.pathMapping(i, e, o)
 	case part == "querystring":
-		i.cannot = fmt.Sprintf("requestParameters change the query, %s, which this version does not: let the service read what clients send", e.Key)
+		i.unread = fmt.Sprintf("requestParameters change the query, %s, which this version does not: let the service read what clients send", e.Key)
 	case slices.Contains([]string{"integrationtype", "integrationSubtype"}, e.Key):
 	default:
 		r.Errorf(e.Pos, "%q is no mapping of a request: append:header.NAME, overwrite:header.NAME, remove:header.NAME, overwrite:path or integration.request.PART.NAME", e.Key)
@@ -72,14 +72,14 @@ func (r *reader) restMapping(i *integration, m *mapped, e config.Entry, o *opera
 		case isParam:
 			m.path[name] = source{false, strings.Clone(param)}
 		default:
-			i.cannot = fmt.Sprintf("the path's parameter %s comes from %s: in a path only its own parameters and literals can stand", name, from)
+			i.unread = fmt.Sprintf("the path's parameter %s comes from %s: in a path only its own parameters and literals can stand", name, from)
 		}
 	case from == "method.request."+part+"."+name:
 		// A proxy passes it on anyway.
 	case part == "header":
 		r.headerMapping(i, e, o, "request", "overwrite", name)
 	case part == "querystring":
-		i.cannot = fmt.Sprintf("requestParameters change the query, %s, which this version does not: let the service read what clients send", e.Key)
+		i.unread = fmt.Sprintf("requestParameters change the query, %s, which this version does not: let the service read what clients send", e.Key)
 	default:
 		r.Errorf(e.Pos, "%q is no mapping of a request: a part of it is path, querystring or header", e.Key)
 	}
@@ -103,7 +103,7 @@ func (r *reader) pathMapping(i *integration, e config.Entry, o *operationHead) {
 	}
 	path := b.String()
 	if strings.Contains(path, "$request.") || strings.Contains(path, "$context.") || !strings.HasPrefix(path, "/") {
-		i.cannot = "overwrite:path says what no rewrite can: a path that begins with /, of literals and $request.path.NAME"
+		i.unread = "overwrite:path says what no rewrite can: a path that begins with /, of literals and $request.path.NAME"
 		return
 	}
 	i.keys.set("rewrite", e.Pos, template(e.Value, path))
@@ -128,7 +128,7 @@ func (r *reader) headerMapping(i *integration, e config.Entry, o *operationHead,
 	}
 	value, ok := r.valueOf(e.Value.Text, o)
 	if !ok {
-		i.cannot = fmt.Sprintf("%s is mapped from %s, which cannot stand in a header here", e.Key, e.Value.Text)
+		i.unread = fmt.Sprintf("%s is mapped from %s, which cannot stand in a header here", e.Key, e.Value.Text)
 		return
 	}
 	key := map[string]string{"append": "add", "overwrite": "set"}[change]
@@ -176,5 +176,5 @@ func (r *reader) responseMapping(i *integration, status config.Entry) {
 	if !r.is(status.Value, config.Map, "responseParameters") {
 		return
 	}
-	i.cannot = fmt.Sprintf("responseParameters change answers with the status %s, and headers here are changed whatever the status: say it by x-gatehouse-headers, beside x-gatehouse-target", status.Key)
+	i.unread = fmt.Sprintf("responseParameters change answers with the status %s, and headers here are changed whatever the status: say it by x-gatehouse-headers, beside x-gatehouse-target", status.Key)
 }

@@ -21,7 +21,7 @@ func (r *reader) mock(i *integration, v *config.Value) {
 	if templates := find(v, "requestTemplates"); templates != nil {
 		s, ok := mockStatus(templates)
 		if !ok {
-			i.cannot = "the request's template of a mock says more than {\"statusCode\": NUMBER}: mapping templates (VTL) are not read"
+			i.unread = "the request's template of a mock says more than {\"statusCode\": NUMBER}: mapping templates (VTL) are not read"
 			return
 		}
 		status = s
@@ -92,7 +92,7 @@ func (r *reader) mockAnswer(i *integration, e *config.Entry) {
 			name, isHeader := strings.CutPrefix(h.Key, "method.response.header.")
 			value, isLiteral := literalOf(h.Value.Text)
 			if !isHeader || !isLiteral || !isField(name, value) {
-				i.cannot = "a mock's headers are literals, method.response.header.NAME: \"'value'\", unlike " + h.Key
+				i.unread = "a mock's headers are literals, method.response.header.NAME: \"'value'\", unlike " + h.Key
 				return
 			}
 			m.Header[name] = strings.Clone(value)
@@ -104,7 +104,7 @@ func (r *reader) mockAnswer(i *integration, e *config.Entry) {
 			t = templates.Entries[j]
 		}
 		if strings.ContainsAny(t.Value.Text, "$#") {
-			i.cannot = "the response's template of a mock is more than text: mapping templates (VTL) are not read"
+			i.unread = "the response's template of a mock is more than text: mapping templates (VTL) are not read"
 			return
 		}
 		m.Body = strings.Clone(t.Value.Text)

@@ -165,22 +165,23 @@ func (r *reader) routePath(e config.Entry) (string, bool) {
 }
 
 func (r *reader) operation(e config.Entry, method, path string, pathKeys *section, shared []Parameter) {
-	if !r.is(e.Value, config.Map, method+" "+path) {
+	head := &operationHead{method, path}
+	v, ok := r.resolve(e.Value)
+	if !ok || !r.is(v, config.Map, head.name()) {
 		return
 	}
-	o := operation{at: e.Pos, method: method, path: path, pathKeys: pathKeys}
-	o.keys = newSection(method+" "+path, e.Value)
-	if len(pathKeys.value.Entries) == 0 {
-		o.pathKeys = nil
+	o := operation{at: e.Pos, method: method, path: path, keys: newSection(head.name(), v)}
+	if len(pathKeys.value.Entries) > 0 {
+		o.pathKeys = pathKeys
 	}
-	r.extensions(e.Value, inOperation)
-	o.callers = r.operationCallers(e.Value)
-	r.requestValidator(e.Value, o.keys)
-	o.integration = r.integration(e.Value, &operationHead{method, path})
-	if method == "OPTIONS" && o.integration != nil && o.integration.mock != nil && find(e.Value, "security") == nil && !o.keys.has("authorize") {
+	r.extensions(v, inOperation)
+	o.callers = r.operationCallers(v)
+	r.requestValidator(v, o.keys)
+	o.integration = r.integration(v, head)
+	if method == "OPTIONS" && o.integration != nil && o.integration.mock != nil && find(v, "security") == nil && !o.keys.has("authorize") {
 		o.callers = &Callers{At: e.Pos, Everybody: true} // a preflight carries no credential, and the answer is the definition's own
 	}
-	o.request = r.request(e.Value, shared)
+	o.request = r.request(v, shared)
 	r.operations = append(r.operations, o)
 }
 
