@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -146,5 +147,11 @@ func (cfg *Config) releaseDefinitions() {
 		}
 	}
 	cfg.checks.end()
-	cfg.sources.Release()
+	if cfg.sources.Release() > largeDefinition {
+		debug.FreeOSMemory()
+	}
 }
+
+// largeDefinition is from how many bytes of definitions on the memory that
+// reading them took, some fifty times as much, is given back at once.
+const largeDefinition = 1 << 20
