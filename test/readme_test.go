@@ -68,9 +68,25 @@ var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
 var exampleFile = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
 
-// makeExampleFiles puts certificates and keys where an example names them.
+var exampleDefinition = regexp.MustCompile(`(?:definition|file): *([\w./-]+\.openapi\.yaml)`)
+
+// definitionOfExamples is the definition that examples name.
+const definitionOfExamples = `openapi: 3.1.0
+info: {title: shop, version: "1"}
+paths:
+  /orders/{id}:
+    get: {x-amazon-apigateway-integration: {type: mock}, responses: {}}
+`
+
+// makeExampleFiles puts certificates, keys and definitions where an example
+// names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
 	t.Helper()
+	for _, found := range exampleDefinition.FindAllStringSubmatch(example, -1) {
+		if err := os.WriteFile(filepath.Join(dir, found[1]), []byte(definitionOfExamples), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cert, key := testCertificate(t)
 	for _, found := range exampleFile.FindAllStringSubmatch(example, -1) {
 		content := cert

@@ -3,7 +3,6 @@ package openapi
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -41,17 +40,25 @@ func (r *reader) mock(i *integration, v *config.Value) {
 
 // mockStatus returns the status that a mock's template says.
 func mockStatus(templates *config.Value) (string, bool) {
-	for _, e := range templates.Entries {
-		var said struct {
-			StatusCode json.Number `json:"statusCode"`
-		}
-		d := json.NewDecoder(strings.NewReader(looseJSON(e.Value.Text)))
-		if err := d.Decode(&said); err != nil || said.StatusCode == "" {
-			return "", false
-		}
-		return said.StatusCode.String(), true
+	t := preferred(templates)
+	if t == nil {
+		return "200", true
 	}
-	return "200", true
+	var said struct {
+		StatusCode json.Number `json:"statusCode"`
+	}
+	if err := json.Unmarshal([]byte(looseJSON(t.Value.Text)), &said); err != nil || said.StatusCode == "" {
+		return "", false
+	}
+	return said.StatusCode.String(), true
+}
+
+// preferred returns the template for JSON, else the first; nil for none.
+func preferred(templates *config.Value) *config.Entry {
+	if e := templates.Find("application/json"); e != nil || len(templates.Entries) == 0 {
+		return e
+	}
+	return &templates.Entries[0]
 }
 
 // looseJSON puts the quotes around statusCode that AWS's own examples leave
@@ -99,16 +106,12 @@ func (r *reader) mockAnswer(i *integration, e *config.Entry) {
 		}
 	}
 	if templates := find(e.Value, "responseTemplates"); templates != nil && len(templates.Entries) > 0 {
-		t := templates.Entries[0]
-		if j := slices.IndexFunc(templates.Entries, func(e config.Entry) bool { return e.Key == "application/json" }); j > 0 {
-			t = templates.Entries[j]
-		}
+		t := preferred(templates)
 		if strings.ContainsAny(t.Value.Text, "$#") {
 			i.unread = "the response's template of a mock is more than text: mapping templates (VTL) are not read"
 			return
 		}
-		m.Body = strings.Clone(t.Value.Text)
-		if m.Body != "" {
+		if m.Body = strings.Clone(t.Value.Text); m.Body != "" {
 			m.Header["Content-Type"] = t.Key
 		}
 	}
