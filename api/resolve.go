@@ -146,13 +146,16 @@ func (r *resolver[P]) operation(o *openapi.Operation[Keys[P]], over *Route[P]) R
 		out.Levels = append(out.Levels, Level[P]{Policies: &o.Keys.Policies})
 		out.places = append(out.places, &o.Keys.At)
 	}
-	if o.Callers != nil {
+	if o.Callers != nil && !o.Inherited {
 		out.Levels = append(out.Levels, Level[P]{Callers: o.Callers})
 	}
 	if o.PathKeys != nil {
 		keys = append(keys, o.PathKeys)
 		out.Levels = append(out.Levels, Level[P]{Policies: &o.PathKeys.Policies})
 		out.places = append(out.places, &o.PathKeys.At)
+	}
+	if o.Inherited {
+		out.Levels = append(out.Levels, Level[P]{Callers: o.Callers})
 	}
 	r.aim(&out, o, keys)
 	return out

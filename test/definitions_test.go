@@ -90,3 +90,63 @@ func realDefinition(t *testing.T, name string) string {
 	}
 	return path
 }
+
+const definedShop = `
+apis:
+  shop:
+    domains: [localhost]
+    authorize: none
+    validate: true
+    definition: {file: shop.yaml, target: mock}
+`
+
+func shopDefinition(paths string) []byte {
+	return []byte("openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n" + paths + `
+components:
+  schemas:
+    Id: {type: integer}
+`)
+}
+
+// A definition is configuration: a change of it is a reload, by route; a broken
+// one changes nothing.
+func TestDefinitionReload(t *testing.T) {
+	const one = "  /a: {get: {parameters: [{name: id, in: query, schema: {$ref: '#/components/schemas/Id'}}], responses: {}}}\n"
+	gateway := start(t, definedShop, map[string][]byte{"shop.yaml": shopDefinition(one + "  /b: {get: {responses: {}}}\n")})
+	ask := func(target string) int {
+		return sendHTTP1(t, gateway, message{method: "GET", target: target, host: "localhost"}).status
+	}
+	if ask("/a?id=5") != 200 || ask("/a?id=x") != 400 || ask("/c") != 404 {
+		t.Fatal("the first definition is not in force")
+	}
+	before, err := gateway.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway.write("shop.yaml", []byte(strings.ReplaceAll(string(shopDefinition(one+"  /c: {get: {description: new, responses: {}}}\n")), "type: integer", "type: string")))
+	after, err := gateway.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan []string
+	for _, c := range gatehouse.Plan(before.Routes(), after.Routes()) {
+		plan = append(plan, c.Kind+" "+c.Route+" "+strings.Join(c.Sections, ","))
+	}
+	if got := strings.Join(plan, "; "); got != "changed GET /a validate; added GET /c ; removed GET /b " {
+		t.Errorf("plan: %s", got)
+	}
+	if err := gateway.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ask("/a?id=x") != 200 || ask("/b") != 404 || ask("/c") != 200 {
+		t.Error("the second definition is not in force")
+	}
+	gateway.write("shop.yaml", []byte("openapi: 3.1.0\npaths: {/d: {get: {x-gatehouse-timout: 5s}}}\n"))
+	err = gateway.Reload(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "shop.yaml:2:") || !strings.Contains(err.Error(), `did you mean "timeout"?`) {
+		t.Errorf("got %v", err)
+	}
+	if ask("/c") != 200 || ask("/d") != 404 {
+		t.Error("a broken definition changed something")
+	}
+}

@@ -75,11 +75,12 @@ type Warning struct {
 // Operation is one method of one path.
 type Operation[K any] struct {
 	At          config.Pos
-	Method      string // "GET"; "ANY" for x-amazon-apigateway-any-method
-	Path        string // as a route's match writes it: /orders/{id}, /files/{proxy+}
-	Keys        *K     // what the operation says in our keys; nil for nothing
-	PathKeys    *K     // what its path says; nil for nothing
-	Callers     *Callers
+	Method      string          // "GET"; "ANY" for x-amazon-apigateway-any-method
+	Path        string          // as a route's match writes it: /orders/{id}, /files/{proxy+}
+	Keys        *K              // what the operation says in our keys; nil for nothing
+	PathKeys    *K              // what its path says; nil for nothing
+	Callers     *Callers        // who may call, as its security says; nil where it says nothing
+	Inherited   bool            // Callers is what the root says
 	Integration *Integration[K] // nil where it says none
 	Request     *Request        // what requests must be like
 }
@@ -146,7 +147,7 @@ func (d *Definition[K]) fill(r *reader) {
 			paths[o.pathKeys] = decode[K](r, o.pathKeys)
 		}
 		d.Operations = append(d.Operations, Operation[K]{
-			At: o.at, Method: o.method, Path: o.path, Callers: o.callers, Request: o.request,
+			At: o.at, Method: o.method, Path: o.path, Callers: o.callers, Inherited: o.callers != nil && o.callers == r.security, Request: o.request,
 			Keys: decode[K](r, o.keys), PathKeys: paths[o.pathKeys], Integration: integrationOf[K](r, o.integration),
 		})
 	}
