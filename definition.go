@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -87,13 +88,16 @@ func (cfg *Config) adoptAuthorizers(report *config.Report) {
 		a := cfg.APIs[name]
 		for _, d := range a.definitions() {
 			for i := range d.Authorizers {
-				a.adopt(&d.Authorizers[i], report)
+				if said := &d.Authorizers[i]; a.adopt(said, report) && !said.IsCognito() {
+					cfg.warn(said.At, fmt.Sprintf("the keys of the authorizer %s are looked for at %s: where its issuer has them elsewhere, write it under authorizers", said.Name, said.Keys()))
+				}
 			}
 		}
 	}
 }
 
-func (a *API) adopt(said *openapi.Authorizer, report *config.Report) {
+// adopt reports whether the authorizer became one of the API's.
+func (a *API) adopt(said *openapi.Authorizer, report *config.Report) bool {
 	c := authorizerOf(said)
 	switch have := a.Authorizers[said.Name]; {
 	case have == nil:
@@ -106,9 +110,11 @@ func (a *API) adopt(said *openapi.Authorizer, report *config.Report) {
 		a.Authorizers[said.Name], a.adopted[said.Name] = c, true
 		c.Check(report)
 		c.JWT.Check(report)
+		return true
 	case have.At.Pos != c.At.Pos && a.adopted[said.Name] && config.Digest(have) != config.Digest(c):
 		report.Errorf(said.At, "the authorizer %s is another one at %s: write it under authorizers, or call one of the two by another name", said.Name, have.Pos)
 	}
+	return false
 }
 
 // authorizerOf returns an authorizer that a definition says.

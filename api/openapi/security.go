@@ -3,6 +3,7 @@ package openapi
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -134,6 +135,12 @@ type Authorizer struct {
 	From     string // header.NAME or query.NAME
 }
 
+// IsCognito reports whether the issuer is AWS Cognito, of which Keys is known for
+// certain.
+func (a *Authorizer) IsCognito() bool {
+	return strings.HasPrefix(a.Issuer, "https://cognito-idp.")
+}
+
 // Keys returns the URL of the issuer's public keys. API Gateway finds it by the
 // issuer's discovery document; this is what it names at the usual issuers, AWS
 // Cognito among them.
@@ -161,6 +168,10 @@ func (r *reader) jwtAuthorizer(e config.Entry, v *config.Value) string {
 	a := Authorizer{Name: e.Key, At: e.Pos, Issuer: r.word(jwt, "issuer"), Audience: r.words(jwt, "audience"), From: "header.Authorization"}
 	if a.Issuer == "" || len(a.Audience) == 0 {
 		r.Errorf(v.Pos, "the authorizer %s needs an issuer and an audience under jwtConfiguration", e.Key)
+		return ""
+	}
+	if u, err := url.Parse(a.Issuer); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		r.Errorf(find(jwt, "issuer").Pos, "the issuer of %s is no https URL: its keys decide who may call", e.Key)
 		return ""
 	}
 	if source := find(v, "identitySource"); source != nil {
