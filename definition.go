@@ -37,28 +37,31 @@ func newDeployed(a *API, dep *api.Deployment[Policies]) *deployed {
 	return s
 }
 
-// policies returns what a route's levels say over what holds for all routes,
-// and the throttles that are the route's alone.
+// policies returns what a route's levels say, the nearest first, over what holds
+// for all routes, and the throttles that are the route's alone.
 func (s *deployed) policies(r *api.Resolved[Policies]) Policies {
-	var p Policies
-	for _, level := range r.Levels {
-		if level.Callers != nil {
-			if a := p.Authorize; a == nil || !a.None && len(a.Any) == 0 {
-				p.Authorize = a.Over(s.callers(level.Callers, r.Match.Route))
+	p := s.base
+	var own []throttle.Config
+	for i := len(r.Levels) - 1; i >= 0; i-- {
+		switch level := r.Levels[i]; {
+		case level.Policies != nil:
+			p = level.Policies.over(p)
+			if level.Policies.Throttle != nil {
+				own = level.Policies.Throttle
 			}
-			continue
+		case !sayCallers(r.Levels[:i]):
+			p.Authorize = s.callers(level.Callers, r.Match.Route)
 		}
-		throttle := p.Throttle
-		if throttle == nil {
-			throttle = level.Policies.Throttle
-		}
-		p = p.over(*level.Policies)
-		p.Throttle = throttle
 	}
-	throttle := p.Throttle
-	p = p.over(s.base)
-	p.Throttle = throttle
+	p.Throttle = own
 	return p
+}
+
+// sayCallers reports whether one of levels says who may call.
+func sayCallers(levels []api.Level[Policies]) bool {
+	return slices.ContainsFunc(levels, func(l api.Level[Policies]) bool {
+		return l.Callers != nil || l.Policies.Authorize != nil && (l.Policies.Authorize.None || len(l.Policies.Authorize.Any) > 0)
+	})
 }
 
 // callers returns who may call, as a definition says it; where it cannot be
