@@ -119,7 +119,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 
 // describe says of an endpoint which route it is.
 func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Match) {
-	e.name, e.at, e.methods, e.target = match.String(), r.At, match.Methods, r.Target()
+	e.name, e.at, e.methods = match.String(), r.At, match.Methods
 	e.conditions, e.shape, e.method = r.Match.Conditions(), match.Pattern.Shape(), r.Method
 	e.params, e.greedy = match.Pattern.Params(), match.Pattern.Greedy()
 	if own := e.policies.Throttle; len(own) > 0 {
@@ -132,9 +132,12 @@ func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Mat
 func (d *draft) check(e *endpoint, a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies], report *config.Report) {
 	scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: e.params, Greedy: e.greedy, Variables: dep.Variables}
 	if !dep.At.Broken("variables") {
+		e.target = r.Target().In(dep.Variables, dep.Stage, report)
 		rewrite := r.Rewrite()
 		e.rewrite = transform.CompileRewrite(rewrite.Text, rewrite.At, scope, report)
 		e.checkRewrite(rewrite.At, report)
+		e.canary = d.canary(e, r, scope, report)
+		e.shadow = d.shadow(e, dep.Stage, report)
 		e.policies.Headers.CheckScope(scope, report)
 	}
 	for _, destination := range e.target.Destinations {
@@ -180,9 +183,7 @@ func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}
-	if p.Limits != nil && p.Limits.Body != nil {
-		e.body = int64(*p.Limits.Body)
-	}
+	e.body = p.Limits.Largest()
 	for _, o := range p.AllowPath {
 		e.allowed |= o.Oddity
 	}

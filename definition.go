@@ -24,7 +24,7 @@ type deployed struct {
 }
 
 func newDeployed(a *API, dep *api.Deployment[Policies]) *deployed {
-	s := &deployed{base: a.Policies, tally: &api.Tally{}}
+	s := &deployed{base: a.Policies.settled(), tally: &api.Tally{}}
 	if d := dep.Definition; d != nil {
 		s.rules = openapi.Rules{Security: d.Security, Schemes: d.Schemes, Authorizers: names(a.Authorizers)}
 		if d.Keys != nil {

@@ -40,21 +40,26 @@ type endpoint struct {
 	throttle []throttle.Level
 	target   api.Target
 	rewrite  *transform.Rewrite
+	canary   *second    // nil without
+	shadow   api.Target // what gets copies; without destinations nobody
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 
-	steps  []string // the names of the chain's filters
-	counts *observe.Route
-	chain  http.Handler
+	responses exchange.Responses // the API's own forms of refusals; nil for none
+
+	steps        []string // the names of the chain's filters
+	counts       *observe.Route
+	canaryCounts *observe.Route // nil without a canary
+	chain        http.Handler
 }
 
 // describe writes into x whose route it is.
 func (e *endpoint) describe(x *exchange.Exchange) {
 	x.API, x.Stage, x.Route, x.RouteAt = e.api, e.stage, e.name, e.at
-	x.Variables = e.variables
+	x.Variables, x.Responses = e.variables, e.responses
 	x.SetTimeout(e.timeout)
 	if e.body > 0 {
 		x.Body.SetLimit(e.body)

@@ -19,7 +19,6 @@ func planned() map[string]string {
 		"listen.network-acl":         "network ACLs",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
-		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
 	for _, scheme := range []string{"iam", "function", "oidc", "mtls", "identity", "ttl"} {

@@ -5,7 +5,10 @@ import (
 
 	"gatehouse/answer"
 	"gatehouse/api"
+	"gatehouse/canary"
 	"gatehouse/exchange"
+	"gatehouse/respond"
+	"gatehouse/transform"
 	"gatehouse/upstream"
 )
 
@@ -14,16 +17,30 @@ type binder struct {
 	draft    *draft
 	leases   *leases
 	services map[string]*upstream.Service // by name, or by address of inline targets
+	forms    map[*respond.Config]exchange.Responses
 }
 
-// target returns what answers an endpoint's route.
-func (b *binder) target(e *endpoint) (http.Handler, error) {
+// target returns what answers an endpoint's route, and its canary.
+func (b *binder) target(e *endpoint) (http.Handler, *canary.Release, error) {
 	if e.name == "" {
-		return notFound(e.rule, e.missing), nil
+		return notFound(e.rule, e.missing), nil, nil
 	}
+	target, err := b.answerer(e, e.target, e.rewrite)
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := b.release(e, target)
+	if release == nil || err != nil {
+		return target, nil, err
+	}
+	return release.Target(), release, nil
+}
+
+// answerer returns what answers in the name of a target.
+func (b *binder) answerer(e *endpoint, target api.Target, rewrite *transform.Rewrite) (http.Handler, error) {
 	var shares []upstream.Share
-	for _, to := range e.target.Destinations {
-		h, err := b.destination(e, to)
+	for _, to := range target.Destinations {
+		h, err := b.destination(e, to, rewrite)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +52,7 @@ func (b *binder) target(e *endpoint) (http.Handler, error) {
 	return upstream.Split(shares), nil
 }
 
-func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, error) {
+func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform.Rewrite) (http.Handler, error) {
 	rule := &exchange.Rule{Filter: "answer", Name: string(to.Kind), At: to.At}
 	switch to.Kind {
 	case api.Mock:
@@ -47,13 +64,13 @@ func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter()}), nil
+	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter(rewrite)}), nil
 }
 
 // mockOf returns what a mock answers.
 func mockOf(to api.Destination) answer.Mocked {
-	if to.Own {
-		return answer.Mocked{Status: to.Status, Header: to.Header, Body: to.Body}
+	if m := to.Mock; m != nil {
+		return answer.Mocked{Status: m.Status, Header: m.Header, Body: m.Body}
 	}
 	return answer.Empty(to.Status)
 }
@@ -91,8 +108,8 @@ func (e *endpoint) retries() int {
 
 // rewriter returns what writes the upstream's path: the route's rewrite, or
 // the request's own path without the stage's.
-func (e *endpoint) rewriter() func(*exchange.Exchange, []byte) []byte {
-	if rewrite := e.rewrite; rewrite != nil {
+func (e *endpoint) rewriter(rewrite *transform.Rewrite) func(*exchange.Exchange, []byte) []byte {
+	if rewrite != nil {
 		return func(x *exchange.Exchange, b []byte) []byte { return rewrite.Append(b, x) }
 	}
 	if skip := len(e.prefix.Segments()); skip > 0 {

@@ -47,6 +47,7 @@ func TestTargets(t *testing.T) {
 		{`{"service:a": 0}`, "", "", "above 0"},
 		{`{"service:a": 1, "mock": 1}`, "", "", "only services, functions and addresses"},
 		{`{"service:a": 1000001}`, "", "", "from 0 to 1000000"},
+		{`{service:a: 1}`, "", "", "write it in quotes"},
 		{`{"service:a": "1"}`, "", "", "remove the quotes"},
 		{`{"service:a": 010}`, "", "", "leading zero"},
 		{`{"service:a": 0, "service:b": 1.5}`, "", "", "whole number, got 1.5"},

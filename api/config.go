@@ -28,7 +28,8 @@ type Stage[P any] struct {
 	Path       Prefix            `yaml:"path" doc:"path that the stage's routes stand below, stripped before a route is looked up; default: /"`
 	Domains    []Domain          `yaml:"domains" doc:"the stage's own hosts, in place of the API's"`
 	Definition *Definition[P]    `yaml:"definition" doc:"the stage's own definition, in place of the API's"`
-	Variables  map[string]string `yaml:"variables" doc:"stage variables, for templates and functions"`
+	Variables  map[string]string `yaml:"variables" doc:"stage variables, for targets, templates and functions"`
+	Routes     []Route[P]        `yaml:"routes" doc:"the stage's own routes, in place of the API's"`
 	Policies   P                 `yaml:",inline"`
 }
 
@@ -46,7 +47,7 @@ type Route[P any] struct {
 // by x-gatehouse-KEY.
 type Keys[P any] struct {
 	config.At
-	Target   Target          `yaml:"target" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}; left out where an operation of the definition says it"`
+	Target   Target          `yaml:"target" doc:"service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}; ${stageVariables.NAME} stands for a variable of the stage; left out where an operation of the definition says it"`
 	Rewrite  config.Template `yaml:"rewrite" doc:"path sent to the target, with {parameters} of the match and ${stageVariables.NAME}; default: the path as it came, without the stage's"`
 	Policies P               `yaml:",inline"`
 }

@@ -68,8 +68,8 @@ type resolver[P any] struct {
 func (d *Deployment[P]) Routes(report *config.Report) []Resolved[P] {
 	r := &resolver[P]{dep: d, report: report}
 	inline := make(map[string]*Route[P])
-	for i := range d.API.Routes {
-		route := &d.API.Routes[i]
+	for i := range d.Inline {
+		route := &d.Inline[i]
 		if route.Match.Conditions() == "" {
 			inline[shape(route.Match.Route)] = route
 		}
@@ -89,8 +89,8 @@ func (d *Deployment[P]) Routes(report *config.Report) []Resolved[P] {
 			out = append(out, r.operation(o, over))
 		}
 	}
-	for i := range d.API.Routes {
-		if route := &d.API.Routes[i]; !taken[route] {
+	for i := range d.Inline {
+		if route := &d.Inline[i]; !taken[route] {
 			out = append(out, r.route(route))
 		}
 	}
@@ -120,7 +120,7 @@ func (r *resolver[P]) route(route *Route[P]) Resolved[P] {
 	out := Resolved[P]{At: route.At.Pos, Match: route.Match, target: route.Target, rewrite: route.Rewrite}
 	out.Levels = []Level[P]{{Policies: &route.Policies}}
 	out.places = []*config.At{&route.At}
-	if len(route.Target.Destinations) == 0 && !route.Broken("target") {
+	if !route.Target.Said() && !route.Broken("target") {
 		r.report.Add(config.Problem{
 			Pos: route.At.Pos, Message: `the key "target" is missing`,
 			Hint: "service:NAME, http://HOST:PORT, mock, redirect:URL, or weights: {service:a: 90, service:b: 10}",
@@ -172,12 +172,12 @@ func (r *resolver[P]) aim(out *Resolved[P], o *openapi.Operation[Keys[P]], keys 
 		if out.rewrite.Text == "" {
 			out.rewrite = k.Rewrite
 		}
-		if len(out.target.Destinations) == 0 {
+		if !out.target.Said() {
 			out.target = k.Target
 		}
 	}
 	switch {
-	case len(out.target.Destinations) > 0 || out.Broken("target"):
+	case out.target.Said() || out.Broken("target"):
 	case o.Integration != nil:
 		r.integrate(out, o.Integration, o.Match())
 	case r.dep.Definition.Target.Value != "":
@@ -191,7 +191,7 @@ func (r *resolver[P]) aim(out *Resolved[P], o *openapi.Operation[Keys[P]], keys 
 func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]], match string) {
 	if i.Mock != nil && i.Unread == "" {
 		out.target = Target{At: i.At, Destinations: []Destination{{
-			Kind: Mock, Status: i.Mock.Status, Header: i.Mock.Header, Body: i.Mock.Body, Own: true, Weight: 1, At: i.At,
+			Kind: Mock, Status: i.Mock.Status, Mock: i.Mock, Weight: 1, At: i.At,
 		}}}
 		return
 	}

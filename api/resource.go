@@ -18,6 +18,7 @@ type Deployment[P any] struct {
 	Prefix     Prefix
 	Variables  map[string]string
 	Definition *Definition[P] // the stage's own, else the API's; nil for none
+	Inline     []Route[P]     // the routes that are written for it
 	Own        *P             // the stage's own policies; nil for the default stage
 	At         config.At      // of the stage; for the default one of the API
 }
@@ -31,7 +32,7 @@ func (d *Deployment[P]) Placed() bool {
 // Resolve returns the deployments of an API, by stage name in order.
 func Resolve[P any](c *Config[P]) []Deployment[P] {
 	if len(c.Stages) == 0 {
-		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), Definition: c.Definition, At: c.At}}
+		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), Definition: c.Definition, Inline: c.Routes, At: c.At}}
 	}
 	var out []Deployment[P]
 	for _, name := range slices.Sorted(maps.Keys(c.Stages)) {
@@ -40,12 +41,17 @@ func Resolve[P any](c *Config[P]) []Deployment[P] {
 		if len(domains) == 0 {
 			domains = c.Domains
 		}
+		routes := c.Routes
+		if s.Has("routes") {
+			routes = s.Routes
+		}
 		definition := s.Definition
 		if definition == nil {
 			definition = c.Definition
 		}
 		out = append(out, Deployment[P]{
-			API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Definition: definition, Own: &s.Policies, At: s.At,
+			API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Definition: definition, Inline: routes,
+			Own: &s.Policies, At: s.At,
 		})
 	}
 	return out

@@ -99,7 +99,7 @@ const exampleValue = "0123456789abcdef0123456789abcdef"
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
 var (
-	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
+	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks|file): *"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
 	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
 )
@@ -129,6 +129,8 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 			content = key
 		case strings.Contains(found[0], "jwks:"):
 			content = testKeys(t)
+		case strings.Contains(found[0], "file:"):
+			content = []byte("192.0.2.1\n")
 		}
 		write(t, filepath.Join(dir, found[1]), content)
 	}

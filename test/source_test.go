@@ -24,6 +24,7 @@ var (
 		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
 		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
 		"auth/jwt/remote.go":          "keeper: fetching keys",
+		"mirror/keeper.go":            "keeper: sending copies of requests",
 		"http1/watch.go":              "who asks to be told when the client goes away",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
@@ -47,6 +48,7 @@ var (
 	writers = map[string]string{
 		"exchange/writer.go": "the one Writer",
 		"http1/answer.go":    "the engine's own",
+		"mirror/letter.go":   "what a copy is answered goes nowhere",
 		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",
 	}
 )

@@ -76,7 +76,8 @@ func (c *call) deliver(head wire.Head) {
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
 	c.eager = head.Length < 0 || isEventStream(h)
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
+	c.stick(h, head.Status)
+	c.x.Trail.Add(c.Service.rule, exchange.Passed, c.how())
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
 	for {

@@ -49,7 +49,9 @@ type call struct {
 	tried   []int    // targets that were tried
 
 	set      *set
-	picked   int // of set
+	picked   int  // of set
+	recalled bool // by the client's session, in the first attempt
+	stale    bool // the session's ticket is to be made anew
 	endpoint *target.Endpoint
 	conn     *target.Conn
 	keep     bool // the connection may be used again
@@ -176,7 +178,9 @@ func (c *call) pick() *failure {
 			return f
 		}
 	}
-	c.picked = c.set.picker.Pick(c.key, c.tried)
+	if !c.recall() {
+		c.picked = c.set.picker.Pick(c.key, c.tried)
+	}
 	if c.picked < 0 {
 		return noTarget(errNoTarget)
 	}

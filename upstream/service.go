@@ -23,7 +23,8 @@ type Service struct {
 	groups  []*target.Group
 	watches []*target.Watch // of each group; nil without health
 	weights []int
-	dynamic bool // some group changes by itself
+	dynamic bool      // some group changes by itself
+	sticky  *sessions // nil without
 
 	set atomic.Pointer[set]
 	mu  sync.Mutex // held while set is made anew
@@ -36,6 +37,7 @@ type set struct {
 	hosts     []string // the Host field of each, where it is the target's
 	health    []*balance.Health
 	picker    *balance.Picker
+	numbers   map[uint64]int // the endpoints by what tickets call them; nil without sessions
 }
 
 // Name returns the service's name.
@@ -81,6 +83,12 @@ func (s *Service) build() *set {
 			out.hosts = append(out.hosts, s.config.hostOf(g))
 			out.health = append(out.health, health)
 			targets = append(targets, balance.Target{Address: e.Address, Weight: s.weights[i], Health: health, Load: &e.Load})
+		}
+	}
+	if s.sticky != nil {
+		out.numbers = make(map[uint64]int, len(out.endpoints))
+		for i, e := range out.endpoints {
+			out.numbers[number(e.Address)] = i
 		}
 	}
 	closed := s.config.Health != nil && s.config.Health.AllDown == "closed"
@@ -156,25 +164,6 @@ func (s *Service) key(x *exchange.Exchange, r *http.Request, buf []byte) uint64 
 	}
 	a := x.Client.As16()
 	return balance.KeyOf(a[:])
-}
-
-// Share is one part of a Split.
-type Share struct {
-	Handler http.Handler
-	Weight  int
-}
-
-// Split returns a handler that shares requests among handlers by weight. At
-// least one weight is above zero.
-func Split(shares []Share) http.Handler {
-	weights := make([]int, len(shares))
-	for i, s := range shares {
-		weights[i] = s.Weight
-	}
-	turns := balance.NewSplit(weights)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		shares[turns.Next()].Handler.ServeHTTP(w, r)
-	})
 }
 
 // Stats is what is known of one target of one service.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/validate/jsondoc"
 	"gatehouse/validate/schema"
 )
@@ -29,7 +30,7 @@ func (v *visit) checkBody() fault {
 		return fault{} // a type that is not looked into
 	}
 	if coding := v.r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return fault{status: http.StatusUnsupportedMediaType, reason: "media-type", detail: "a body in a content coding, which cannot be checked"}
+		return fault{status: http.StatusUnsupportedMediaType, kind: exchange.UnsupportedMediaType, reason: "media-type", detail: "a body in a content coding, which cannot be checked"}
 	}
 	body, err := v.x.Body.All(v.limit)
 	switch {
@@ -46,7 +47,7 @@ func (v *visit) checkBody() fault {
 }
 
 func bodyFault(detail string) fault {
-	return fault{status: http.StatusBadRequest, reason: "body", message: badBody, detail: detail}
+	return fault{status: http.StatusBadRequest, kind: exchange.BadRequestBody, reason: "body", message: badBody, detail: detail}
 }
 
 // contentType returns what the operation says of the body's media type; nil
@@ -59,7 +60,7 @@ func (v *visit) contentType() (*content, fault) {
 	kind := "application/json"
 	switch fields := v.r.Header["Content-Type"]; {
 	case len(fields) > 1:
-		return nil, fault{status: http.StatusUnsupportedMediaType, reason: "media-type", detail: "more than one Content-Type"}
+		return nil, fault{status: http.StatusUnsupportedMediaType, kind: exchange.UnsupportedMediaType, reason: "media-type", detail: "more than one Content-Type"}
 	case len(fields) == 1:
 		kind = mediaType(fields[0])
 	}
@@ -68,7 +69,7 @@ func (v *visit) contentType() (*content, fault) {
 			return t, fault{}
 		}
 	}
-	return nil, fault{status: http.StatusUnsupportedMediaType, reason: "media-type", detail: "the body's media type is none that the operation takes"}
+	return nil, fault{status: http.StatusUnsupportedMediaType, kind: exchange.UnsupportedMediaType, reason: "media-type", detail: "the body's media type is none that the operation takes"}
 }
 
 // mediaType returns a media type in small letters, without parameters; "" for

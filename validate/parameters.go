@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/validate/jsondoc"
 	"gatehouse/validate/schema"
 )
@@ -46,7 +47,7 @@ func (v *visit) parameters() fault {
 	switch {
 	case len(missing) > 0:
 		text := "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"
-		return fault{status: http.StatusBadRequest, reason: "parameters", message: text, detail: text}
+		return fault{status: http.StatusBadRequest, kind: exchange.BadRequestParameters, reason: "parameters", message: text, detail: text}
 	case first != "":
 		return parameterFault(first)
 	case v.config.Strict:
@@ -56,7 +57,7 @@ func (v *visit) parameters() fault {
 }
 
 func parameterFault(detail string) fault {
-	return fault{status: http.StatusBadRequest, reason: "parameters", message: badParameters, detail: detail}
+	return fault{status: http.StatusBadRequest, kind: exchange.BadRequestParameters, reason: "parameters", message: badParameters, detail: detail}
 }
 
 // split takes a query apart.

@@ -67,7 +67,8 @@ var visits = sync.Pool{New: func() any {
 
 // fault is what is wrong with a request.
 type fault struct {
-	status  int    // 0 for none
+	status  int // 0 for none
+	kind    exchange.ResponseType
 	reason  string // the metrics' label
 	message string // what API Gateway says of it
 	detail  string
@@ -120,5 +121,5 @@ func (f *filter) refuse(w http.ResponseWriter, r *http.Request, wrong *fault) {
 	if f.config.Details && !strings.HasPrefix(message, "Missing") && wrong.detail != "" {
 		message += ": " + wrong.detail
 	}
-	exchange.Refuse(w, r, exchange.Refusal{Status: wrong.status, Rule: f.rule, Reason: wrong.reason, Message: message, Detail: wrong.detail})
+	exchange.Refuse(w, r, exchange.Refusal{Status: wrong.status, Kind: wrong.kind, Rule: f.rule, Reason: wrong.reason, Message: message, Detail: wrong.detail})
 }

@@ -23,6 +23,7 @@ type keys struct {
 	CORS      map[string]any    `yaml:"cors"`
 	Compress  map[string]any    `yaml:"compress"`
 	Validate  map[string]any    `yaml:"validate"`
+	Responses map[string]any    `yaml:"gateway-responses"`
 }
 
 type change struct {
@@ -354,9 +355,9 @@ paths:
 	if diff := cmp.Diff(map[string]any{"body": false, "parameters": true}, d.Operations[0].Keys.Validate); diff != "" {
 		t.Error(diff)
 	}
-	g := d.Responses[0]
-	if g.Type != "DEFAULT_4XX" || g.Status != 418 || g.Headers["x"] != "y" || !strings.Contains(g.Templates["application/json"], "messageString") {
-		t.Errorf("%+v", g)
+	responses := map[string]any{"DEFAULT_4XX": map[string]any{"status": int64(418), "headers": map[string]any{"x": "y"}, "bodies": map[string]any{"application/json": `{"message": $context.error.messageString}`}}}
+	if diff := cmp.Diff(responses, d.Keys.Responses); diff != "" {
+		t.Error(diff)
 	}
 	if len(d.Warnings) == 0 || d.Operations[0].Callers != nil || !d.Operations[1].Callers.Everybody {
 		t.Errorf("%v %v", d.Warnings, d.Operations)

@@ -31,7 +31,6 @@ type reader struct {
 	keys        *section
 	operations  []operation
 	authorizers []Authorizer
-	responses   []GatewayResponse
 	warnings    []Warning
 	schemes     map[string]Scheme
 	security    *Callers // of operations that say nothing

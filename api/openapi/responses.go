@@ -1,59 +1,73 @@
 package openapi
 
 import (
-	"strconv"
 	"strings"
 
 	"gatehouse/config"
 )
 
-// GatewayResponse is what x-amazon-apigateway-gateway-responses says of one
-// type of refusals.
-type GatewayResponse struct {
-	Type      string // "DEFAULT_4XX", "UNAUTHORIZED"
-	At        config.Pos
-	Status    int               // 0 for the usual one
-	Headers   map[string]string // literals, by name
-	Templates map[string]string // by media type; with $context variables
-}
-
-// gatewayResponses reads the answers of the gateway's own.
+// gatewayResponses says in our keys what refusals look like: the types and the
+// variables have the same names.
 func (r *reader) gatewayResponses(v *config.Value) {
 	if v == nil || !r.is(v, config.Map, amazon+"gateway-responses") {
 		return
 	}
+	out := &config.Value{Kind: config.Map, Pos: v.Pos, File: v.File}
 	for _, e := range v.Entries {
 		if r.is(e.Value, config.Map, e.Key) {
-			r.responses = append(r.responses, r.gatewayResponse(e))
+			out.Entries = append(out.Entries, entry(e.Key, e.Pos, r.gatewayResponse(e.Value)))
 		}
 	}
-	r.warn(v.Pos, "%sgateway-responses are not used by this version: refusals look as they do without", amazon)
+	r.keys.set("gateway-responses", v.Pos, out)
 }
 
-func (r *reader) gatewayResponse(e config.Entry) GatewayResponse {
-	g := GatewayResponse{Type: e.Key, At: e.Pos, Headers: make(map[string]string), Templates: make(map[string]string)}
-	if s := find(e.Value, "statusCode"); s != nil {
-		n, err := strconv.Atoi(s.Text)
-		if err != nil || n < 200 || n > 599 {
-			r.Errorf(s.Pos, "the status of a gateway response is a number from 200 to 599")
-		}
-		g.Status = n
-	}
-	if all := find(e.Value, "responseParameters"); all != nil {
-		for _, h := range all.Entries {
-			name, isHeader := strings.CutPrefix(h.Key, "gatewayresponse.header.")
-			value, isLiteral := literalOf(h.Value.Text)
-			if !isHeader || !isLiteral || !isField(name, value) {
-				r.Errorf(h.Pos, `a gateway response has literal headers: gatewayresponse.header.NAME: "'value'"`)
-				continue
+func (r *reader) gatewayResponse(v *config.Value) *config.Value {
+	out := &section{value: config.Value{Kind: config.Map, Pos: v.Pos, File: v.File}}
+	for _, e := range v.Entries {
+		switch e.Key {
+		case "statusCode":
+			out.set("status", e.Pos, plain(e.Value, e.Value.Text))
+		case "responseParameters":
+			r.responseHeaders(out, e)
+		case "responseTemplates":
+			if r.is(e.Value, config.Map, e.Key) && len(e.Value.Entries) > 0 {
+				bodies := out.in("bodies", e.Pos)
+				for _, t := range e.Value.Entries {
+					bodies.Entries = append(bodies.Entries, entry(t.Key, t.Pos, template(t.Value, t.Value.Text)))
+				}
 			}
-			g.Headers[name] = strings.Clone(value)
+		default:
+			r.Unknown(e.Pos, "key of a gateway response", e.Key, []string{"statusCode", "responseParameters", "responseTemplates"})
 		}
 	}
-	if all := find(e.Value, "responseTemplates"); all != nil {
-		for _, t := range all.Entries {
-			g.Templates[t.Key] = strings.Clone(t.Value.Text)
+	return &out.value
+}
+
+func (r *reader) responseHeaders(out *section, e config.Entry) {
+	if !r.is(e.Value, config.Map, e.Key) || len(e.Value.Entries) == 0 {
+		return
+	}
+	headers := out.in("headers", e.Pos)
+	for _, h := range e.Value.Entries {
+		name, isHeader := strings.CutPrefix(h.Key, "gatewayresponse.header.")
+		value, ok := responseValue(h.Value.Text)
+		if !isHeader || !ok {
+			r.Errorf(h.Pos, `a gateway response has headers: gatewayresponse.header.NAME: "'literal'", context.NAME, stageVariables.NAME or method.request.header.NAME`)
+			continue
+		}
+		headers.Entries = append(headers.Entries, entry(name, h.Pos, template(h.Value, value)))
+	}
+}
+
+// responseValue returns a header's value as gateway-responses writes it.
+func responseValue(from string) (string, bool) {
+	if literal, ok := literalOf(from); ok {
+		return literal, !strings.Contains(literal, "$")
+	}
+	for _, prefix := range []string{"context.", "stageVariables.", "method.request.header."} {
+		if strings.HasPrefix(from, prefix) {
+			return "$" + from, true
 		}
 	}
-	return g
+	return "", false
 }

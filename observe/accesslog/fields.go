@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/observe/escape"
 	"gatehouse/observe/trace"
 )
@@ -48,7 +49,7 @@ func unfilled() []string {
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
 		"identity.principalOrgId", "identity.userArn", "identity.vpcId", "identity.vpceId",
-		"integration.requestId", "isCanaryRequest", "resourceId", "tlsVersion",
+		"integration.requestId", "resourceId", "tlsVersion",
 		"waf.latency", "wafResponseCode", "webaclArn",
 	}
 }
@@ -105,6 +106,7 @@ func outcomeFields() map[string]field {
 		"upstream.target":   {text: func(r *Record) string { return r.Upstream.Target }},
 		"upstream.attempts": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"aborted":           {number: true, raw: aborted},
+		"isCanaryRequest":   {number: true, raw: isCanary},
 		"coding":            {text: func(r *Record) string { return r.Coding.Name }},
 		"plainLength":       {number: true, raw: plainLength},
 	}
@@ -178,6 +180,16 @@ func upstreamLatency(b []byte, r *Record) []byte {
 		return b
 	}
 	return appendInt(b, r.Upstream.Latency.Milliseconds())
+}
+
+func isCanary(b []byte, r *Record) []byte {
+	switch r.Variant {
+	case exchange.Canary:
+		return append(b, "true"...)
+	case exchange.Stable:
+		return append(b, "false"...)
+	}
+	return b
 }
 
 func aborted(b []byte, r *Record) []byte {

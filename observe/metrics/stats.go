@@ -13,6 +13,7 @@ type Sources struct {
 	Bodies    func() BodyStats
 	Codings   func() []CodingStats
 	Encoders  func() EncoderStats
+	Mirrors   func() []MirrorStats
 }
 
 // UpstreamStats is one target of one service.
