@@ -52,8 +52,8 @@ func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, err
 
 // mockOf returns what a mock answers.
 func mockOf(to api.Destination) answer.Mocked {
-	if to.Own {
-		return answer.Mocked{Status: to.Status, Header: to.Header, Body: to.Body}
+	if m := to.Mock; m != nil {
+		return answer.Mocked{Status: m.Status, Header: m.Header, Body: m.Body}
 	}
 	return answer.Empty(to.Status)
 }

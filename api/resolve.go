@@ -191,7 +191,7 @@ func (r *resolver[P]) aim(out *Resolved[P], o *openapi.Operation[Keys[P]], keys 
 func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]], match string) {
 	if i.Mock != nil && i.Unread == "" {
 		out.target = Target{At: i.At, Destinations: []Destination{{
-			Kind: Mock, Status: i.Mock.Status, Header: i.Mock.Header, Body: i.Mock.Body, Own: true, Weight: 1, At: i.At,
+			Kind: Mock, Status: i.Mock.Status, Mock: i.Mock, Weight: 1, At: i.At,
 		}}}
 		return
 	}

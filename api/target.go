@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/api/openapi"
 	"gatehouse/config"
 )
 
@@ -23,13 +24,11 @@ const (
 // Destination is one thing that answers.
 type Destination struct {
 	Kind   Kind
-	Name   string            // the service or function; the URL of an inline target or redirect
-	Alias  string            // of a function
-	Status int               // of a mock
-	Header map[string]string // of a mock, beside what it has anyway; a type where it has a body of its own
-	Body   string            // of a mock; "" for {}
-	Own    bool              // Header and Body say all of a mock's answer
-	Weight int               // share of the requests among the target's destinations
+	Name   string        // the service or function; the URL of an inline target or redirect
+	Alias  string        // of a function
+	Status int           // of a mock
+	Mock   *openapi.Mock // what a mock of a definition answers; nil for Status and {}
+	Weight int           // share of the requests among the target's destinations
 	At     config.Pos
 }
 
