@@ -21,6 +21,7 @@ import (
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/validate"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -42,6 +43,7 @@ type Config struct {
 
 	sources  *config.Sources
 	warnings []warning
+	checks   *checks
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -56,6 +58,8 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+
+	adopted map[string]bool // those among Authorizers that a definition says
 }
 
 // Policies are what a route, a stage or an API says about filters.
@@ -66,6 +70,7 @@ type Policies struct {
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	Validate  *validate.Config   `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *bound.Config      `yaml:"limits" doc:"limits of a request, and of how many are under way"`
@@ -110,6 +115,9 @@ func (p Policies) over(base Policies) Policies {
 		p.CORS = base.CORS
 	}
 	p.Headers = p.Headers.Over(base.Headers)
+	if p.Validate == nil {
+		p.Validate = base.Validate
+	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

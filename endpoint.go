@@ -11,6 +11,7 @@ import (
 	"gatehouse/route"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/validate"
 )
 
 // endpoint is what a lookup leads to: one route of one stage, or a stage's
@@ -26,9 +27,14 @@ type endpoint struct {
 	variables   map[string]string
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
+	params      []string
+	greedy      string // the one of params that takes the rest of the path; "" for none
+	method      string // what the target is asked by; "" for the client's own
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself
+
+	operation *validate.Operation // what requests must be like; nil where nobody checks it
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level

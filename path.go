@@ -13,6 +13,7 @@ import (
 	"gatehouse/mirror"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/validate"
 )
 
 // path is the order in which a request meets the filters. It is the only place
@@ -24,14 +25,16 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))          // preflights and refusals too
 	b.add("addresses", addresses.New(e.policies.Addresses))          // from where
 	b.add("limits", bound.Head(e.policies.Limits))
-	b.add("throttle", throttle.ByAddress(e.throttle, l.limits)) // strangers pay first
-	b.add("auth", auth.New(p.authorizers))                      // who
-	b.add("authorize", authorize.New(e.policies.Authorize))     // may they
-	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))  // refused requests never charge these
+	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))       // strangers pay first
+	b.add("auth", auth.New(p.authorizers))                            // who
+	b.add("authorize", authorize.New(e.policies.Authorize))           // may they
+	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))        // refused requests never charge these
+	b.add("validate", validate.New(e.policies.Validate, e.operation)) // what the definition says of requests
 	b.add("limits", bound.Concurrent(e.policies.Limits, e.scope(), l.bounds))
 	b.add("canary", canary.New(p.release))                 // where to, for a caller who is known
 	b.add("compress", compress.Plain(e.policies.Compress)) // whoever verifies the request has seen it
 	b.add("transform", transform.New(e.policies.Headers))
+	b.add("method", transform.Method(e.method))
 	b.add("mirror", mirror.New(p.shadow, l.mirrors)) // what the target gets
 	e.chain, e.steps = b.around(p.target), b.names
 }

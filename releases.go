@@ -87,20 +87,20 @@ type second struct {
 
 // canary compiles the canary of an endpoint, whose own target and rewrite are
 // those of r; nil where there is none.
-func (d *draft) canary(e *endpoint, r *api.Route[Policies], scope transform.Scope, report *config.Report) *second {
+func (d *draft) canary(e *endpoint, r *api.Resolved[Policies], scope transform.Scope, report *config.Report) *second {
 	p := e.policies.Canary
 	if p == nil {
 		return nil
 	}
 	scope.Variables = p.Within(scope.Variables)
-	target := r.Target
+	target := r.Target()
 	if p.Has("target") {
 		target = p.Target
 	}
 	s := &second{policy: p, variables: scope.Variables}
 	s.target = target.In(s.variables, "the canary of "+scope.Stage, report)
 	if e.rewrite != nil { // else there is none, or it has been told what is wrong with it
-		s.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
+		s.rewrite = transform.CompileRewrite(r.Rewrite().Text, r.Rewrite().At, scope, report)
 	}
 	for _, destination := range s.target.Destinations {
 		d.checkDestination(destination, report)

@@ -56,7 +56,7 @@ func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform
 	rule := &exchange.Rule{Filter: "answer", Name: string(to.Kind), At: to.At}
 	switch to.Kind {
 	case api.Mock:
-		return answer.Mock(rule, to.Status), nil
+		return answer.Mock(rule, mockOf(to)), nil
 	case api.Redirect:
 		return answer.Redirect(rule, to.Name), nil
 	}
@@ -65,6 +65,14 @@ func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform
 		return nil, err
 	}
 	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter(rewrite)}), nil
+}
+
+// mockOf returns what a mock answers.
+func mockOf(to api.Destination) answer.Mocked {
+	if m := to.Mock; m != nil {
+		return answer.Mocked{Status: m.Status, Header: m.Header, Body: m.Body}
+	}
+	return answer.Empty(to.Status)
 }
 
 // service leases a service once, whatever the number of routes.

@@ -22,7 +22,7 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // Warnings returns what works but should be looked at, in the order of the
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused())
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.definitionWarnings())
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})
@@ -40,6 +40,18 @@ func (cfg *Config) developmentKeys() (out []warning) {
 		for _, authorizer := range names(a.Authorizers) {
 			if c := a.Authorizers[authorizer]; c.UsesDevelopmentKey() {
 				out = append(out, warning{c.Pos, fmt.Sprintf("the authorizer %s of %s trusts the development key: whoever can read %s can make tokens", authorizer, name, cfg.Data.Value)})
+			}
+		}
+	}
+	return out
+}
+
+// definitionWarnings are those that reading definitions gave.
+func (cfg *Config) definitionWarnings() (out []warning) {
+	for _, name := range names(cfg.APIs) {
+		for _, d := range cfg.APIs[name].definitions() {
+			for _, w := range d.Warnings {
+				out = append(out, warning{w.At, w.Message})
 			}
 		}
 	}
@@ -71,7 +83,7 @@ func (a *API) routeless() (out []warning) {
 	inherited := false
 	for _, d := range api.Resolve(&a.Config) {
 		inherited = inherited || !d.At.Has("routes") || d.Own == nil
-		if len(d.Inline) > 0 {
+		if len(d.Inline) > 0 || d.Definition != nil {
 			continue
 		}
 		what := "the API " + a.Name

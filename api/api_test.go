@@ -118,7 +118,6 @@ func TestBadNames(t *testing.T) {
 		`stages: {beta: {path: "beta"}}`: "no stage path",
 		`stages: {beta: {path: "/{x}"}}`: "no stage path",
 		`routes: [{target: mock}]`:       "match",
-		`routes: [{match: GET /}]`:       "target",
 		`routs: []`:                      `did you mean "routes"?`,
 	} {
 		_, err := load(t, "apis: {shop: {"+text+"}}")

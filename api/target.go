@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/api/openapi"
 	"gatehouse/config"
 )
 
@@ -23,10 +24,11 @@ const (
 // Destination is one thing that answers.
 type Destination struct {
 	Kind   Kind
-	Name   string // the service or function; the URL of an inline target or redirect
-	Alias  string // of a function
-	Status int    // of a mock
-	Weight int    // share of the requests among the target's destinations
+	Name   string        // the service or function; the URL of an inline target or redirect
+	Alias  string        // of a function
+	Status int           // of a mock
+	Mock   *openapi.Mock // what a mock of a definition answers; nil for Status and {}
+	Weight int           // share of the requests among the target's destinations
 	At     config.Pos
 }
 
@@ -43,6 +45,9 @@ type Target struct {
 
 	written []written // beside Destinations, those that name variables
 }
+
+// Said reports whether the target says anything.
+func (t Target) Said() bool { return len(t.Destinations)+len(t.written) > 0 }
 
 const targetForms = "write service:NAME, http://HOST:PORT, mock, mock:STATUS, redirect:URL, or weights such as {service:a: 90, service:b: 10}"
 
