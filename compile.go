@@ -120,7 +120,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 // describe says of an endpoint which route it is.
 func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Match) {
 	e.name, e.at, e.methods = match.String(), r.At, match.Methods
-	e.conditions, e.shape, e.method = r.Match.Conditions(), match.Pattern.Shape(), r.Method
+	e.conditions, e.shape, e.method, e.mapping = r.Match.Conditions(), match.Pattern.Shape(), r.Method, r.Mapping
 	e.params, e.greedy = match.Pattern.Params(), match.Pattern.Greedy()
 	if own := e.policies.Throttle; len(own) > 0 {
 		e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: own})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/api/openapi"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -28,8 +29,9 @@ type endpoint struct {
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
 	params      []string
-	greedy      string // the one of params that takes the rest of the path; "" for none
-	method      string // what the target is asked by; "" for the client's own
+	greedy      string           // the one of params that takes the rest of the path; "" for none
+	method      string           // what the target is asked by; "" for the client's own
+	mapping     *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself

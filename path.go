@@ -33,7 +33,10 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("limits", bound.Concurrent(e.policies.Limits, e.scope(), l.bounds))
 	b.add("canary", canary.New(p.release))                 // where to, for a caller who is known
 	b.add("compress", compress.Plain(e.policies.Compress)) // whoever verifies the request has seen it
+	mapping := mappingOf(e.mapping)
+	b.add("mapping", transform.Narrow(mapping))
 	b.add("transform", transform.New(e.policies.Headers))
+	b.add("mapping", transform.Answers(mapping))
 	b.add("method", transform.Method(e.method))
 	b.add("mirror", mirror.New(p.shadow, l.mirrors)) // what the target gets
 	e.chain, e.steps = b.around(p.target), b.names

@@ -4,6 +4,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/api/openapi"
 	"gatehouse/config"
+	"gatehouse/transform"
 	"gatehouse/validate"
 	"gatehouse/validate/schema"
 )
@@ -76,4 +77,24 @@ func specOf(q *openapi.Request) *validate.Spec {
 		s.Body.Types = append(s.Body.Types, validate.Content{Type: t.Type, Schema: t.Schema, Form: t.Form})
 	}
 	return s
+}
+
+// mappingOf says in the words of transform how an integration makes requests and
+// answers anew.
+func mappingOf(m *openapi.Mapping) *transform.Mapping {
+	if m == nil {
+		return nil
+	}
+	out := &transform.Mapping{Types: m.Types, Query: movedOf(m.Query), Header: movedOf(m.Header)}
+	for _, a := range m.Answers {
+		out.Answers = append(out.Answers, transform.Answer{Pattern: a.Pattern, Status: a.Status, Header: movedOf(a.Header)})
+	}
+	return out
+}
+
+func movedOf(all []openapi.Moved) (out []transform.Moved) {
+	for _, m := range all {
+		out = append(out, transform.Moved(m))
+	}
+	return out
 }

@@ -15,7 +15,8 @@ type Resolved[P any] struct {
 	Match   Match
 	Levels  []Level[P] // what is said of the route alone, the nearest first
 	Request *openapi.Request
-	Method  string // what the target is asked by; "" for the client's own
+	Method  string           // what the target is asked by; "" for the client's own
+	Mapping *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
 
 	target  Target
 	rewrite config.Template
@@ -207,7 +208,7 @@ func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]
 		return // which the reader has reported
 	}
 	out.target = r.named(place)
-	out.Method = i.Method
+	out.Method, out.Mapping = i.Method, i.Mapping
 	if i.Keys == nil {
 		return
 	}

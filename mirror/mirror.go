@@ -112,7 +112,7 @@ func (f *filter) copy(x *exchange.Exchange, r *http.Request) *letter {
 		header: make(http.Header, len(r.Header)+1),
 	}
 	b := f.Path(x, make([]byte, 0, 128))
-	if q := x.Path.Query; q != "" {
+	if q := x.Path.Asked(); q != "" {
 		b = append(b, '?')
 		if f.Credentials {
 			b = append(b, q...)

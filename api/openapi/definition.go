@@ -97,6 +97,7 @@ type Integration[K any] struct {
 	Private bool     // it is behind a VPC link: the address leads nowhere by itself
 	Method  string   // what the service is asked by; "" for the client's own
 	Mock    *Mock    // in place of Address
+	Mapping *Mapping // how requests and answers are made anew; nil where they pass as they are
 	Keys    *K       // rewrite, headers and timeout as the integration says them; nil for nothing
 }
 
@@ -157,7 +158,7 @@ func integrationOf[K any](r *reader, i *integration) *Integration[K] {
 		return nil
 	}
 	return &Integration[K]{
-		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Method: i.method, Mock: i.mock,
+		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Method: i.method, Mock: i.mock, Mapping: i.mapping,
 		Keys: decode[K](r, i.keys),
 	}
 }

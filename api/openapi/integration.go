@@ -19,6 +19,7 @@ type integration struct {
 	private bool
 	method  string
 	mock    *Mock
+	mapping *Mapping
 	keys    *section
 }
 
@@ -53,13 +54,13 @@ func (r *reader) integration(operation *config.Value, o *operationHead) *integra
 	case "http_proxy":
 		r.proxy(i, v, o)
 	case "http":
-		i.unread = "an integration of the type http maps requests and answers by templates, which this version does not: write http_proxy, or a target of ours by x-gatehouse-target"
+		r.custom(i, v, o)
 	case "mock":
 		r.mock(i, v)
 	case "aws", "aws_proxy":
 		r.function(i, v)
 	case "":
-		r.Errorf(v.Pos, "the type of the integration is missing: http_proxy, mock, aws_proxy")
+		r.Errorf(v.Pos, "the type of the integration is missing: http_proxy, http, mock, aws_proxy")
 	default:
 		r.Unknown(find(v, "type").Pos, "type of an integration", kind, []string{"http_proxy", "http", "mock", "aws_proxy", "aws"})
 	}
@@ -175,7 +176,7 @@ func (r *reader) uriNames(uri string) []string {
 func (r *reader) uri(i *integration, v *config.Value, o *operationHead, m *mapped) {
 	scheme, rest, ok := strings.Cut(v.Text, "://")
 	if !ok || scheme != "http" && scheme != "https" && !strings.HasPrefix(scheme, "${stageVariables.") {
-		r.Errorf(v.Pos, "the uri of a http_proxy begins with http:// or https://")
+		r.Errorf(v.Pos, "the uri of an integration begins with http:// or https://")
 		return
 	}
 	end := hostEnd(rest)

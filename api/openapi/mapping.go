@@ -74,12 +74,13 @@ func (r *reader) restMapping(i *integration, m *mapped, e config.Entry, o *opera
 		default:
 			i.unread = fmt.Sprintf("the path's parameter %s comes from %s: in a path only its own parameters and literals can stand", name, from)
 		}
-	case from == "method.request."+part+"."+name:
+	case part == "header" && i.moveHeader(e, name):
+	case i.mapping == nil && from == "method.request."+part+"."+name:
 		// A proxy passes it on anyway.
 	case part == "header":
 		r.headerMapping(i, e, o, "request", "overwrite", name)
 	case part == "querystring":
-		i.unread = fmt.Sprintf("requestParameters change the query, %s, which this version does not: let the service read what clients send", e.Key)
+		r.queryMapping(i, e, name)
 	default:
 		r.Errorf(e.Pos, "%q is no mapping of a request: a part of it is path, querystring or header", e.Key)
 	}

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,7 +184,16 @@ func TestIntegrations(t *testing.T) {
 		{"/o", `{type: http_proxy, uri: "https://h.test/v1", tlsConfig: {insecureSkipVerification: true}}`, "", "! insecureSkipVerification leaves open who answers"},
 		{"/o", `{type: http_proxy, uri: "https://h.test/v1", tlsConfig: {serverNameToVerify: x.test}}`, "", "! serverNameToVerify is said by a service here"},
 		{"/o", `{type: http_proxy, uri: "https://h.test/v1", tlsConfig: {serverNameToVerify: x.test}}`, `, integrations: {h.test: "service:o"}`, "service:o /v1"},
-		{"/o", `{type: http, uri: "http://h.test/v1"}`, "", "! an integration of the type http maps requests"},
+		{"/o", `{type: http, uri: "http://h.test/v1", passthroughBehavior: never, responses: {default: {statusCode: 200}}}`, "", "! passthroughBehavior: never takes no request"},
+		{"/o", `{type: http, uri: "http://h.test/v1", requestTemplates: {application/json: "#set($a = 1)"}, responses: {default: {statusCode: 200}}}`, "", "! the request's template for application/json is more than $input.body"},
+		{"/o", `{type: http, uri: "http://h.test/v1", contentHandling: CONVERT_TO_TEXT, responses: {default: {statusCode: 200}}}`, "", "! contentHandling changes bodies"},
+		{"/o", `{type: http, uri: "http://h.test/v1", requestParameters: {integration.request.querystring.a: method.request.header.a}, responses: {default: {statusCode: 200}}}`, "", "! integration.request.querystring.a is mapped from method.request.header.a"},
+		{"/o", `{type: http, uri: "http://h.test/v1", requestParameters: {integration.request.header.a: method.request.body.a}, responses: {default: {statusCode: 200}}}`, "", "! integration.request.header.a is mapped from method.request.body.a"},
+		{"/o", `{type: http, uri: "http://h.test/v1", responses: {default: {statusCode: 200, responseParameters: {method.response.header.a: integration.response.body.a}}}}`, "", "! method.response.header.a is mapped from integration.response.body.a"},
+		{"/o", `{type: http, uri: "http://h.test/v1", responses: {default: {statusCode: 200, responseTemplates: {application/json: "{}"}}}}`, "", "! the response's template for application/json is more than $input.body"},
+		{"/o", `{type: http, uri: "http://h.test/v1", requestTemplates: {application/json: "$input.json('$')"}, passthroughBehavior: never, requestParameters: {integration.request.querystring.q: method.request.querystring.query, integration.request.querystring.v: "'2'", integration.request.header.a: stageVariables.link, integration.request.header.X-In: method.request.header.X-Out},
+			responses: {"4\\d{2}": {statusCode: "404"}, default: {statusCode: 200, responseTemplates: {application/json: null}, responseParameters: {method.response.header.Location: integration.response.header.Location, method.response.header.x: "'y'"}}}}`, "",
+			"http://h.test /v1 a=${stageVariables.link} types [application/json] query [{q query } {v  2}] header [{X-In X-Out }] answers [{^(?:4\\d{2})$ 404 []} { 200 [{Location Location } {x  y}]}]"},
 		{"/o", `{type: aws_proxy, uri: "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/arn:aws:lambda:r:1:function:quote/invocations"}`, "", "! integrations with functions come with a later version"},
 		{"/o", `{type: aws_proxy, uri: "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/arn:aws:lambda:r:1:function:quote:live/invocations"}`, `, integrations: {quote: "service:o"}`, "service:o"},
 		{"/o", `{type: aws, uri: "arn:aws:apigateway:r:sqs:path/1/q"}`, "", "! integrations with AWS's own services come with a later version"},
@@ -248,6 +258,9 @@ func describe(d *Definition[keys], variables map[string]string) string {
 	}
 	if i.Method != "" {
 		out = append(out, i.Method)
+	}
+	if m := i.Mapping; m != nil {
+		out = append(out, fmt.Sprintf("types %v query %v header %v answers %v", m.Types, m.Query, m.Header, m.Answers))
 	}
 	return strings.Join(out, " ")
 }
