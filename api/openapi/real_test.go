@@ -23,7 +23,11 @@ func TestReal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kin-openapi takes its time")
 	}
-	for _, name := range []string{"stripe.yaml", "k8s.json", "docusignv3.1.json", "asana.yaml", "docker.yaml", "github.json"} {
+	names := []string{"asana.yaml", "docker.yaml", "docusignv3.1.json", "k8s.json", "stripe.yaml", "github.json"}
+	if raceDetector {
+		names = names[:2] // nothing runs beside them that could race
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			path := real(t, name)
 			var d struct {
