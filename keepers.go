@@ -21,6 +21,7 @@ import (
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -34,6 +35,7 @@ type keepers struct {
 	limits    *limit.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -51,6 +53,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
@@ -113,6 +116,7 @@ type leases struct {
 	limits    *limit.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -124,6 +128,7 @@ func (k *keepers) begin() *leases {
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}

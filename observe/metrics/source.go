@@ -70,6 +70,7 @@ const (
 func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
 		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(),
+		s.tunnels(), s.tunnelEnds(),
 	}
 	present := all[:0]
 	for _, c := range all {

@@ -1,0 +1,56 @@
+package exchange
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Tunnel is what is known of a request that became, or is to become, a tunnel:
+// two connections between which bytes pass.
+type Tunnel struct {
+	// What it may do, set before it is open.
+	MaxAge time.Duration // it ends after that
+	Idle   time.Duration // it ends when nothing has passed for so long
+	Until  time.Time     // it ends then; zero for no such time
+
+	// What became of it, set when it has ended.
+	Open bool   // it was opened
+	In   int64  // bytes from the client
+	Out  int64  // bytes to it
+	End  string // why it ended, in one word: "client", "service", "idle", "age" ...
+}
+
+// Switch begins the one answer after which a connection speaks another
+// protocol: it runs the hooks on a 101 whose fields are Header's, and takes the
+// connection over. Early is what the client has sent behind its request. The
+// caller writes the head, with Header as the hooks left it. No body filter can
+// be in the way of what follows.
+func (w *Writer) Switch() (conn net.Conn, early []byte, err error) {
+	if w.begun || w.ended {
+		return nil, nil, errBegun
+	}
+	w.begun = true
+	w.head = Head{Exchange: w.x, Status: http.StatusSwitchingProtocols, Header: w.engine.Header(), writer: w}
+	for w.left = len(w.hooks); w.left > 0; {
+		w.left--
+		if held := w.runHook(w.hooks[w.left]); held != nil {
+			w.decide(held, true)
+		}
+	}
+	conn, rw, err := http.NewResponseController(w.engine).Hijack()
+	if err != nil {
+		w.begun = false
+		return nil, nil, err
+	}
+	w.ended, w.status = true, http.StatusSwitchingProtocols
+	w.x.Keep()
+	if n := rw.Reader.Buffered(); n > 0 {
+		early = make([]byte, n)
+		_, _ = rw.Read(early)
+	}
+	return conn, early, nil
+}
+
+var errBegun = errors.New("exchange: the answer has begun")
