@@ -25,14 +25,15 @@ type Tunnel struct {
 // Switch begins the one answer after which a connection speaks another
 // protocol: it runs the hooks on a 101 whose fields are Header's, and takes the
 // connection over. Early is what the client has sent behind its request. The
-// caller writes the head, with Header as the hooks left it. No body filter can
-// be in the way of what follows.
-func (w *Writer) Switch() (conn net.Conn, early []byte, err error) {
+// caller writes the head, with the fields as the hooks left them. No body filter
+// can be in the way of what follows.
+func (w *Writer) Switch() (conn net.Conn, head http.Header, early []byte, err error) {
 	if w.begun || w.ended {
-		return nil, nil, errBegun
+		return nil, nil, nil, errBegun
 	}
+	head = w.engine.Header()
 	w.begun = true
-	w.head = Head{Exchange: w.x, Status: http.StatusSwitchingProtocols, Header: w.engine.Header(), writer: w}
+	w.head = Head{Exchange: w.x, Status: http.StatusSwitchingProtocols, Header: head, writer: w}
 	for w.left = len(w.hooks); w.left > 0; {
 		w.left--
 		if held := w.runHook(w.hooks[w.left]); held != nil {
@@ -42,15 +43,16 @@ func (w *Writer) Switch() (conn net.Conn, early []byte, err error) {
 	conn, rw, err := http.NewResponseController(w.engine).Hijack()
 	if err != nil {
 		w.begun = false
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	w.ended, w.status = true, http.StatusSwitchingProtocols
+	w.head, w.hooks, w.filters = Head{}, nil, nil // a tunnel may be open for long
 	w.x.Keep()
 	if n := rw.Reader.Buffered(); n > 0 {
 		early = make([]byte, n)
 		_, _ = rw.Read(early)
 	}
-	return conn, early, nil
+	return conn, head, early, nil
 }
 
 var errBegun = errors.New("exchange: the answer has begun")

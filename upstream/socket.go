@@ -180,11 +180,11 @@ func (c *call) join() (joint, *failure) {
 			return joint{}, c.goneFailure()
 		}
 	}
-	conn, early, err := c.x.Writer.Switch()
+	conn, head, early, err := c.x.Writer.Switch()
 	if err != nil {
 		return joint{}, &failure{status: http.StatusInternalServerError, reason: "switch", detail: err.Error()}
 	}
-	if err := c.tellSwitch(conn); err != nil {
+	if err := c.tellSwitch(conn, head); err != nil {
 		_ = conn.Close()
 		c.abort(&failure{reason: "client-gone", detail: "the handshake's answer could not be written: " + err.Error()})
 	}
@@ -196,13 +196,14 @@ func (c *call) join() (joint, *failure) {
 		conn:    c.conn, endpoint: c.endpoint,
 	}
 	c.conn, c.endpoint = nil, nil
+	c.r.Header = http.Header{} // nobody asks any more
 	return j, nil
 }
 
 // tellSwitch writes the head of the 101, as the hooks have left it.
-func (c *call) tellSwitch(w net.Conn) error {
+func (c *call) tellSwitch(w net.Conn, head http.Header) error {
 	b := append(c.out[:0], "HTTP/1.1 101 Switching Protocols\r\n"...)
-	for name, values := range c.w.Header() {
+	for name, values := range head {
 		if wire.HopByHop(name) || name == "Content-Length" || strings.HasPrefix(name, http.TrailerPrefix) {
 			continue
 		}
