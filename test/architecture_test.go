@@ -194,6 +194,7 @@ var starters = map[string]string{
 	"observe/accesslog/file.go": "keeper: writing the access log",
 	"upstream/target/group.go":  "keeper: resolving names",
 	"upstream/target/watch.go":  "keeper: health checks",
+	"upstream/hints2.go":        "Early Hints come on a connection that many share, and must not wait for a client",
 	"upstream/upload.go":        "a large body is sent while its answer is awaited",
 	"tunnel/tunnel.go":          "a tunnel's other direction",
 }

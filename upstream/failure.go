@@ -24,6 +24,7 @@ type failure struct {
 	refusal     *exchange.Refusal // in place of the above: it is the request's fault
 	gone        bool              // there is nobody left to answer
 	unprocessed bool              // the target provably did not see the request
+	grpc        int               // the status of a gRPC call where status does not say it; 0 for what that maps to
 	stale       bool              // a pooled connection had died: one more may be opened
 }
 
@@ -34,7 +35,7 @@ func (c *call) fail(f *failure) {
 	if f.gone {
 		c.abort(f)
 	}
-	refusal := exchange.Refusal{Status: f.status, Reason: f.reason, Detail: f.detail}
+	refusal := exchange.Refusal{Status: f.status, GRPC: f.grpc, Reason: f.reason, Detail: f.detail}
 	if f.refusal != nil {
 		refusal = *f.refusal
 	}

@@ -72,7 +72,7 @@ type Lease struct {
 // or there is no internal authority.
 func (l *Lease) Service(c Config) (*Service, error) {
 	c = c.filled()
-	id, err := newIdentity(c.TLS, l.keeper.options.Certificate)
+	id, err := newIdentity(c.TLS, c.protocol(), l.keeper.options.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", c.Name, err)
 	}

@@ -25,6 +25,9 @@ type Endpoint struct {
 	Requests atomic.Uint64 // attempts to send one
 	Failures atomic.Uint64 // attempts that could not connect
 
+	protocol Protocol
+	mux      mux
+
 	dialer *dial.Dialer
 	tls    *tls.Config  // nil for plain TCP
 	open   atomic.Int64 // connections, idle or not
@@ -152,12 +155,13 @@ func (e *Endpoint) sweep() {
 func (e *Endpoint) Connections() (open, idle int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return int(e.open.Load()), len(e.idle)
+	return int(e.open.Load()), len(e.idle) + e.mux.idle()
 }
 
 // retire closes what idles and keeps nothing any more. Requests under way
 // finish on the connections they have.
 func (e *Endpoint) retire() {
+	e.mux.retire()
 	e.mu.Lock()
 	idle := e.idle
 	e.idle, e.retired = nil, true
