@@ -234,7 +234,7 @@ func (c *call2) deliver2(ctx context.Context, resp *http.Response) {
 		return
 	}
 	c.w.WriteHeader(resp.StatusCode)
-	if live && resp.Body != http.NoBody {
+	if c.eager && resp.Body != http.NoBody {
 		c.x.Writer.Flush() // the client may wait for the head alone
 	}
 	if c.copy2(ctx, resp.Body, c.w) {

@@ -21,7 +21,12 @@ import (
 // section 4) on to a route's service and, where the service agrees, joins the
 // two connections. It returns when the tunnel has ended. What it may do stands
 // in x.Tunnel, which is not nil; what became of it is written there.
+//
+// A service that speaks HTTP/2 alone gets the handshake as a GET like others.
 func NewSocket(r Route, k *tunnel.Keeper) http.Handler {
+	if r.Service.config.protocol() == target.HTTP2 {
+		return New(r)
+	}
 	return &socket{handler{r}, k}
 }
 

@@ -103,7 +103,8 @@ func (g *Group) Members() *Members { return g.members.Load() }
 func (g *Group) Ready() <-chan struct{} { return g.ready }
 
 func (g *Group) endpoint(address string) *Endpoint {
-	return &Endpoint{Address: address, protocol: g.tls.Protocol, dialer: g.dialer, tls: g.tls.to(g.Host)}
+	secure := g.tls.to(g.Host)
+	return &Endpoint{Address: address, protocol: g.tls.Protocol, dialer: g.dialer, tls: secure, tls1: onlyHTTP1(secure, g.tls.Protocol)}
 }
 
 // maxBackoff bounds how long a name that does not resolve is left alone.

@@ -248,3 +248,14 @@ func (m *mux) idle() int {
 	}
 	return n
 }
+
+// onlyHTTP1 returns what agrees on HTTP/1.1 where c could agree on another
+// protocol.
+func onlyHTTP1(c *tls.Config, p Protocol) *tls.Config {
+	if c == nil || p != Auto {
+		return c
+	}
+	c = c.Clone()
+	c.NextProtos = []string{"http/1.1"}
+	return c
+}
