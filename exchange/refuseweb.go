@@ -3,7 +3,9 @@ package exchange
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,8 +44,8 @@ func refuseWeb(w http.ResponseWriter, f Refusal, kind string, text bool) {
 func WebTrailer(b []byte, trailer http.Header) []byte {
 	from := len(b)
 	b = append(b, 0x80, 0, 0, 0, 0)
-	for name, values := range trailer {
-		for _, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(trailer)) {
+		for _, v := range trailer[name] {
 			b = append(b, strings.ToLower(name)...)
 			b = append(b, ':')
 			b = append(b, strings.NewReplacer("\r", " ", "\n", " ").Replace(v)...)

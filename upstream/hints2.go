@@ -15,10 +15,14 @@ import (
 // the connection's own goroutine, which serves other clients too and must not
 // wait for this one.
 type hints struct {
-	w     http.ResponseWriter
-	mu    sync.Mutex // held by who writes to w
-	count int
-	over  bool
+	w http.ResponseWriter
+
+	mu      sync.Mutex
+	idle    sync.Cond     // passing has become false
+	waiting []http.Header // those to be passed on
+	passing bool          // a goroutine does, and has w for itself
+	count   int
+	over    bool
 }
 
 // hints returns what passes Early Hints on; nil for a client that takes none.
@@ -26,7 +30,9 @@ func (c *call2) hints() *hints {
 	if c.grpc || !c.r.ProtoAtLeast(1, 1) {
 		return nil
 	}
-	return &hints{w: c.w}
+	h := &hints{w: c.w}
+	h.idle.L = &h.mu
+	return h
 }
 
 // into returns ctx with h in it.
@@ -41,19 +47,35 @@ func (h *hints) got(status int, fields textproto.MIMEHeader) error {
 	if status != http.StatusEarlyHints {
 		return nil
 	}
-	if h.count++; h.count <= wire.MaxInformational {
-		early := http.Header(fields).Clone()
-		go h.pass(early)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.count++; h.over || h.count > wire.MaxInformational {
+		return nil
+	}
+	h.waiting = append(h.waiting, http.Header(fields).Clone())
+	if !h.passing {
+		h.passing = true
+		go h.pass()
 	}
 	return nil
 }
 
-func (h *hints) pass(early http.Header) {
+// pass passes on what waits, until nothing does.
+func (h *hints) pass() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.over {
-		return
+	for len(h.waiting) > 0 {
+		early := h.waiting[0]
+		h.waiting = h.waiting[1:]
+		h.mu.Unlock()
+		h.write(early)
+		h.mu.Lock()
 	}
+	h.passing = false
+	h.idle.Broadcast()
+}
+
+func (h *hints) write(early http.Header) {
 	header := h.w.Header()
 	own := maps.Clone(header)
 	clear(header)
@@ -75,4 +97,7 @@ func (h *hints) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true
+	for h.passing {
+		h.idle.Wait()
+	}
 }

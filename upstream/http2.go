@@ -205,6 +205,9 @@ func (c *call2) header2() http.Header {
 	if acceptsTrailers(c.r.Header["Te"]) || c.grpc {
 		h["Te"] = []string{"trailers"}
 	}
+	if c.stream && !c.grpc && !c.x.Body.Begun() && expectsContinue(c.r) {
+		h["Expect"] = []string{"100-continue"} // so that the transport waits for the word
+	}
 	if c.web != nil {
 		c.web.request(h)
 	}
@@ -252,6 +255,9 @@ func (c *call2) announce2(h http.Header, resp *http.Response) (names []string) {
 	}
 	if len(names) > 0 {
 		h["Trailer"] = names
+	}
+	if len(names) > 0 && c.r.ProtoMajor == 1 && c.r.Method != http.MethodHead {
+		delete(h, "Content-Length") // in HTTP/1.1 trailers follow chunks alone
 	}
 	return names
 }

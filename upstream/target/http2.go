@@ -179,6 +179,7 @@ const (
 	pingAfter     = 30 * time.Second // without a frame
 	pingWait      = 15 * time.Second
 	writeStall    = 30 * time.Second
+	continueWait  = time.Second // for a word on whether a body is wanted
 )
 
 // transport returns what makes an HTTP/2 connection of one that is open.
@@ -188,6 +189,7 @@ func transport(conn net.Conn, o HTTP2Options) *http.Transport {
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,
 		IdleConnTimeout:        o.Idle,
+		ExpectContinueTimeout:  continueWait,
 		MaxResponseHeaderBytes: maxAnswerHead,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow,
