@@ -47,6 +47,16 @@ func newBackend(t *testing.T, name string) *httptest.Server {
 	return s
 }
 
+// overHTTP2 serves a backend by HTTP/2 without TLS.
+func overHTTP2(t *testing.T, backend *httptest.Server) *httptest.Server {
+	s := httptest.NewUnstartedServer(backend.Config.Handler)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
 // behave reports whether it has answered.
 func behave(w http.ResponseWriter, r *http.Request, rest string) bool {
 	what, arg, _ := strings.Cut(rest, "/")

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
 )
 
 // ticker is a service whose event streams tick at the pace that is asked for,
@@ -46,7 +43,7 @@ func TestEventStreams(t *testing.T) {
 	http1 := httptest.NewServer(ticker())
 	t.Cleanup(http1.Close)
 	t.Cleanup(http1.CloseClientConnections)
-	http2server := httptest.NewServer(h2c.NewHandler(ticker(), &http2.Server{}))
+	http2server := overHTTP2(t, httptest.NewUnstartedServer(ticker()))
 	t.Cleanup(http2server.Close)
 	t.Cleanup(http2server.CloseClientConnections)
 	r := start(t, fmt.Sprintf(`

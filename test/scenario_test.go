@@ -19,7 +19,8 @@ import (
 // TestScenarios runs every file below scenarios, each over HTTP/1.1 and
 // HTTP/2 against a whole gateway. A file is a txtar archive:
 //
-//	-- gatehouse.yaml --     the configuration; {{backend}} is an echo service's HOST:PORT
+//	-- gatehouse.yaml --     the configuration; {{backend}} is an echo service's HOST:PORT,
+//	                         {{backend-h2c}} one that speaks HTTP/2 without TLS
 //	-- what is asked.request --
 //	GET /orders/42           METHOD TARGET, then headers, an empty line, the body
 //	Host: api.shop.test      without Host: localhost
@@ -88,7 +89,7 @@ func (s *scenario) expand(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
 		words := strings.Fields(found[2 : len(found)-2])
 		switch words[0] {
-		case "backend", "backend2":
+		case "backend", "backend2", "backend-h2c":
 			return s.backendAddress(words[0])
 		case "nobody":
 			return "127.0.0.1:" + freePort(s.t)
@@ -105,7 +106,11 @@ func (s *scenario) expand(text string) string {
 
 func (s *scenario) backendAddress(name string) string {
 	if s.backend[name] == "" {
-		s.backend[name] = newBackend(s.t, name).Listener.Addr().String()
+		backend := newBackend(s.t, name)
+		if name == "backend-h2c" {
+			backend = overHTTP2(s.t, backend)
+		}
+		s.backend[name] = backend.Listener.Addr().String()
 	}
 	return s.backend[name]
 }

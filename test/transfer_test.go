@@ -16,9 +16,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
 )
 
 // mover is a service that moves bodies: /down/N sends N bytes, /up counts what it
@@ -69,7 +66,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // /h1 and /h2.
 func startMover(t *testing.T, text string) *running {
 	one := httptest.NewServer(mover(text))
-	two := httptest.NewServer(h2c.NewHandler(mover(text), &http2.Server{}))
+	two := overHTTP2(t, httptest.NewUnstartedServer(mover(text)))
 	for _, s := range []*httptest.Server{one, two} {
 		t.Cleanup(s.Close)
 		t.Cleanup(s.CloseClientConnections)
