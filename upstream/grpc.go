@@ -30,7 +30,7 @@ func isGRPC(kind string) bool {
 // the body holds for each of them, and the client may be silent between two.
 func (c *call2) prepareGRPC() *failure {
 	body := &c.x.Body
-	c.stream = true
+	c.stream, c.trailer = true, c.announced()
 	c.messageLimit = body.Limit()
 	body.SetLimit(0)
 	body.Patient()

@@ -17,12 +17,9 @@ import (
 // handler2 passes requests on to a service by HTTP/2, or by what the two agree
 // on. Both directions of a request flow at once, each as fast as the other side
 // takes it.
-type handler2 struct {
-	handler
-	plain http.Handler // for targets that choose HTTP/1.1
-}
+type handler2 struct{ handler }
 
-func newHandler2(r Route) http.Handler { return &handler2{handler{r}, &handler{r}} }
+func newHandler2(r Route) http.Handler { return &handler2{handler{r}} }
 
 // call2 is one request on its way by HTTP/2. It is made for one request.
 type call2 struct {
@@ -43,34 +40,28 @@ func (h *handler2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.release()
 	x.Upstream.Service = h.Service.Name()
 	c2 := &call2{call: c}
-	plain, f := c2.serve2()
-	switch {
-	case f != nil:
+	if f := c2.serve2(); f != nil {
 		c2.fail2(f)
-	case plain:
-		c.letGo(false)
-		h.plain.ServeHTTP(w, r)
 	}
 }
 
 // serve2 tries targets until one has answered, or failed in a way that forbids
-// to try another. Plain says that the target speaks HTTP/1.1, and that nothing
-// was sent yet.
-func (c *call2) serve2() (plain bool, f *failure) {
+// to try another.
+func (c *call2) serve2() *failure {
 	if f := c.prepare(); f != nil {
-		return false, f
+		return f
 	}
 	c.key = c.Service.key(c.x, c.r, c.out)
 	c.tried = c.one[:0]
 	for left, again := c.Retries, 0; ; {
-		plain, f = c.try2(again > 0)
+		f := c.try2(again > 0)
 		if f != nil && f.stale && again == 0 && c.replay2() {
 			again++
 			continue
 		}
 		again = 0
 		if f == nil || !f.unprocessed || left <= 0 || c.late() || !c.replay2() {
-			return plain, f
+			return f
 		}
 		left--
 		c.letGo(false)
@@ -100,25 +91,25 @@ func (c *call2) replay2() bool {
 		}
 		c.body = nil
 	}
-	return !c.late() && (!c.stream || c.x.Body.Rewind())
+	return c.replay()
 }
 
 // try2 sends the request to one target and passes the answer on.
-func (c *call2) try2(again bool) (plain bool, f *failure) {
+func (c *call2) try2(again bool) *failure {
 	if !again {
 		if f := c.pick(); f != nil {
-			return false, f
+			return f
 		}
 	}
 	if c.endpoint.SpeaksHTTP1() {
-		return true, nil
+		return c.try1()
 	}
 	conn, f := c.reserve()
 	switch {
 	case f != nil:
-		return false, f
+		return f
 	case conn == nil:
-		return true, nil
+		return c.try1()
 	}
 	c.endpoint.Requests.Add(1)
 	c.x.Upstream.Attempts++
@@ -130,12 +121,39 @@ func (c *call2) try2(again bool) (plain bool, f *failure) {
 	resp, err := conn.RoundTrip(req)
 	hints.end()
 	if err != nil {
-		return false, c.failure2(ctx, err)
+		return c.failure2(ctx, err)
 	}
 	c.x.Upstream.Latency = time.Since(c.watch.sent)
 	c.x.Upstream.Status = resp.StatusCode
 	c.deliver2(ctx, resp)
-	return false, nil
+	return nil
+}
+
+// try1 sends the request to the target that was picked by HTTP/1.1, which it has
+// chosen.
+func (c *call2) try1() *failure {
+	f := c.over1(false)
+	if f != nil && f.stale && c.replay() {
+		f = c.over1(true)
+	}
+	return f
+}
+
+func (c *call2) over1(fresh bool) *failure {
+	c.endpoint.Requests.Add(1)
+	c.x.Upstream.Attempts++
+	if f := c.connect(fresh); f != nil {
+		return f
+	}
+	if f := c.send(); f != nil {
+		return f
+	}
+	head, f := c.await()
+	if f != nil {
+		return f
+	}
+	c.deliver(head)
+	return nil
 }
 
 // reserve gets a place on a connection; nil for a target that has chosen
