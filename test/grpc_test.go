@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -143,15 +146,18 @@ func (s *talks) desc() *grpc.ServiceDesc {
 }
 
 // startTalks starts the service on a port of its own.
-func startTalks(t *testing.T, options ...grpc.ServerOption) (*talks, *grpc.Server, string) {
+func startTalks(t *testing.T, also ...func(*grpc.Server)) (*talks, *grpc.Server, string) {
 	t.Helper()
 	l, err := (&net.ListenConfig{Control: reusePort}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &talks{}
-	server := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(64<<20))...)
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(64<<20))
 	server.RegisterService(s.desc(), nil)
+	for _, register := range also {
+		register(server)
+	}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
 	return s, server, l.Addr().String()
@@ -475,5 +481,43 @@ func TestGRPCGoAway(t *testing.T) {
 	done.Wait()
 	if n := failed.Load(); n > 0 {
 		t.Errorf("%d calls failed", n)
+	}
+}
+
+// A service by HTTP/2 is probed by HTTP/2: by a path, or by gRPC's own protocol.
+func TestGRPCHealth(t *testing.T) {
+	state := health.NewServer()
+	_, _, address := startTalks(t, func(s *grpc.Server) { healthpb.RegisterHealthServer(s, state) })
+	page := overHTTP2(t, httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			w.WriteHeader(404)
+		}
+	})))
+	r := start(t, `
+apis:
+  talks:
+    authorize: none
+    routes:
+      - {match: "POST /test.Talks/{method}", target: "service:talks"}
+      - {match: GET /fine, target: "service:fine", rewrite: /healthz}
+      - {match: GET /ill, target: "service:ill", rewrite: /healthz}
+services:
+  talks: {targets: ["`+address+`"], protocol: h2c, health: {grpc: test.Talks, interval: 100ms, healthy: 1, unhealthy: 1, all-unhealthy: closed}}
+  fine: {targets: ["`+page.Listener.Addr().String()+`"], protocol: h2c, health: {path: /healthz, interval: 100ms, unhealthy: 1, all-unhealthy: closed}}
+  ill: {targets: ["`+page.Listener.Addr().String()+`"], protocol: h2c, health: {path: /other, interval: 100ms, unhealthy: 1, all-unhealthy: closed}}
+`, nil)
+	c := grpcClient(t, r)
+	call := func() codes.Code {
+		return status.Code(c.Invoke(brief(t), "/test.Talks/Unary", bytesOf("x"), new(message1)))
+	}
+	await(t, "a service that is not known to be unhealthy", func() bool { return call() == codes.Unavailable })
+	state.SetServingStatus("test.Talks", healthpb.HealthCheckResponse_SERVING)
+	await(t, "a service that serves to be healthy", func() bool { return call() == codes.OK })
+	state.SetServingStatus("test.Talks", healthpb.HealthCheckResponse_NOT_SERVING)
+	await(t, "a service that does not to be unhealthy", func() bool { return call() == codes.Unavailable })
+	get := func(path string) int { return sendHTTP1(t, r, message{method: "GET", target: path, host: "localhost"}).status }
+	await(t, "a service whose path is not there to be unhealthy", func() bool { return get("/ill") == 503 })
+	if got := get("/fine"); got != 200 {
+		t.Errorf("a healthy one: %d", got)
 	}
 }

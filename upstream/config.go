@@ -33,6 +33,7 @@ type Config struct {
 type Health struct {
 	config.At
 	Path      string          `yaml:"path" doc:"path that is fetched by GET; without it a probe connects only"`
+	GRPC      *GRPCHealth     `yaml:"grpc" doc:"ask by gRPC's health protocol instead: true, or the name of a service"`
 	Interval  config.Duration `yaml:"interval" default:"10s" range:"100ms..1h" doc:"time between two probes of a target"`
 	Timeout   config.Duration `yaml:"timeout" default:"2s" range:"10ms..10m" doc:"time that a probe may take"`
 	Healthy   int             `yaml:"healthy" default:"2" range:"1..100" doc:"probes passed in a row that bring a target back"`
@@ -121,6 +122,7 @@ func (c Config) Check(r *config.Report) {
 		r.Errorf(h.Of("path"), "%q is no path: it begins with / and is percent-encoded", h.Path)
 	}
 	c.checkProtocol(r)
+	c.checkGRPCHealth(r)
 	if c.TLS != nil {
 		c.checkTLS(r)
 	}
