@@ -311,13 +311,16 @@ func TestGRPCDeadlinesAndCancel(t *testing.T) {
 	s, _, address := startTalks(t)
 	r := start(t, fmt.Sprintf(talkingGRPC, "timeout: 10s", address, ""), nil)
 	c := grpcClient(t, r)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
 	out := new(message1)
+	if err := c.Invoke(brief(t), "/test.Talks/Unary", bytesOf("connected"), out); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
 	if err := c.Invoke(ctx, "/test.Talks/Unary", bytesOf("wait"), out); status.Code(err) != codes.DeadlineExceeded {
 		t.Errorf("a deadline: %v", err)
 	}
-	if left, _ := s.timeouts.Load("left"); left == nil || left.(time.Duration) > 500*time.Millisecond || left.(time.Duration) < 50*time.Millisecond {
+	if left, _ := s.timeouts.Load("left"); left == nil || left.(time.Duration) > time.Second || left.(time.Duration) < 50*time.Millisecond {
 		t.Errorf("the service was told %v", left)
 	}
 	await(t, "the service to hear of the deadline", func() bool { return s.cancelled.Load() == 1 })
