@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"gatehouse/http1/wire"
 )
 
 // direction passes bytes from one side of a tunnel to the other.
@@ -60,7 +58,6 @@ func (d *direction) take(p []byte) bool {
 // pass is take with mu held. Once the Close frame was written, what comes is
 // only looked through for its answer.
 func (d *direction) pass(p []byte) bool {
-	bulk := len(p) == wire.LargeBuffer
 	for len(p) > 0 {
 		n := d.frames.step(p)
 		if !d.closed {
@@ -76,7 +73,7 @@ func (d *direction) pass(p []byte) bool {
 		d.tunnel.note(d.by)
 		return !d.closed
 	}
-	return !bulk || d.rest()
+	return true
 }
 
 // gather follows what else of p can be written at once: all of it, unless a
@@ -99,37 +96,6 @@ func (d *direction) write(p []byte) bool {
 	}
 	return true
 }
-
-// rest lets the kernel copy what is left of a large frame that comes fast, where
-// it can.
-func (d *direction) rest() bool {
-	for d.frames.left >= spliceFrom && !d.closed && d.src.tcp != nil && d.dst.tcp != nil {
-		n, err := d.dst.tcp.ReadFrom(&io.LimitedReader{R: d.src.tcp, N: int64(min(d.frames.left, spliceMost))})
-		d.bytes.Add(n)
-		d.frames.left -= uint64(n)
-		d.tunnel.touch()
-		if d.frames.left == 0 {
-			d.frames.ended()
-			d.sayLast()
-		}
-		if err != nil {
-			d.tunnel.note(d.against)
-			d.tunnel.kill()
-			return false
-		}
-		if n == 0 {
-			return true // src has ended: next says so
-		}
-	}
-	return true
-}
-
-// A frame of which so much is left is copied by the kernel, in pieces after
-// which the tunnel is known to be alive.
-const (
-	spliceFrom = 128 << 10
-	spliceMost = 1 << 20
-)
 
 // close makes a Close frame the last thing that is written to dst, as soon as
 // the frame under way has ended.
