@@ -22,11 +22,17 @@ type Tunnel struct {
 	End  string // why it ended, in one word: "client", "service", "idle", "age" ...
 }
 
+// streamer is an engine's answer to a request that asks for a tunnel within a
+// connection, as HTTP/2 does. It sends the head by itself.
+type streamer interface {
+	SwitchStream() (net.Conn, error)
+}
+
 // Switch begins the one answer after which a connection speaks another
 // protocol: it runs the hooks on a 101 whose fields are Header's, and takes the
 // connection over. Early is what the client has sent behind its request. The
-// caller writes the head, with the fields as the hooks left them. No body filter
-// can be in the way of what follows.
+// caller writes the head, with the fields as the hooks left them, unless it is
+// nil: then it was sent. No body filter can be in the way of what follows.
 func (w *Writer) Switch() (conn net.Conn, head http.Header, early []byte, err error) {
 	if w.begun || w.ended {
 		return nil, nil, nil, errBegun
@@ -39,6 +45,12 @@ func (w *Writer) Switch() (conn net.Conn, head http.Header, early []byte, err er
 		if held := w.runHook(w.hooks[w.left]); held != nil {
 			w.decide(held, true)
 		}
+	}
+	if s, ok := w.engine.(streamer); ok {
+		conn, err = s.SwitchStream()
+		w.ended, w.status = true, http.StatusOK
+		w.x.Keep()
+		return conn, nil, nil, err
 	}
 	conn, rw, err := http.NewResponseController(w.engine).Hijack()
 	if err != nil {

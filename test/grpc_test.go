@@ -518,7 +518,9 @@ services:
 	await(t, "a service that serves to be healthy", func() bool { return call() == codes.OK })
 	state.SetServingStatus("test.Talks", healthpb.HealthCheckResponse_NOT_SERVING)
 	await(t, "a service that does not to be unhealthy", func() bool { return call() == codes.Unavailable })
-	get := func(path string) int { return sendHTTP1(t, r, message{method: "GET", target: path, host: "localhost"}).status }
+	get := func(path string) int {
+		return sendHTTP1(t, r, message{method: "GET", target: path, host: "localhost"}).status
+	}
 	await(t, "a service whose path is not there to be unhealthy", func() bool { return get("/ill") == 503 })
 	if got := get("/fine"); got != 200 {
 		t.Errorf("a healthy one: %d", got)

@@ -20,6 +20,7 @@ type direction struct {
 	frames  frames
 	last    []byte // the Close frame to write; read once closing is set
 	closing atomic.Bool
+	bye     atomic.Bool // a Close frame of src's has passed
 	closed  bool // it was written: nothing else follows
 }
 
@@ -35,7 +36,9 @@ func (d *direction) run() {
 		switch {
 		case err == io.EOF:
 			d.tunnel.note(d.by)
-			_ = d.dst.CloseWrite()
+			if d.dst.CloseWrite() != nil {
+				d.tunnel.kill() // it has no halves
+			}
 			return
 		case err != nil:
 			d.tunnel.note(d.by)
@@ -70,6 +73,7 @@ func (d *direction) pass(p []byte) bool {
 		p = p[n:]
 	}
 	if d.frames.closed {
+		d.bye.Store(true)
 		d.tunnel.note(d.by)
 		return !d.closed
 	}

@@ -157,6 +157,10 @@ func (t *tunnel) why() End {
 // left.
 func (t *tunnel) halved() {
 	t.touch()
+	if t.up.bye.Load() && t.down.bye.Load() {
+		t.kill() // nothing follows (RFC 6455 section 7.1.1)
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.half && !t.said {

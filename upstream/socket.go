@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
@@ -63,6 +64,9 @@ func (s *socket) open(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 	c.handler, c.w, c.r, c.x = &s.handler, w, r, x
 	defer c.release()
 	x.Upstream.Service = s.Service.Name()
+	if r.ProtoMajor == 2 {
+		r.Header["Sec-Websocket-Key"] = []string{newKey()} // which HTTP/2 does without
+	}
 	switched, f := c.handshake()
 	if f != nil {
 		c.fail(f)
@@ -169,6 +173,13 @@ func (c *call) accept(head wire.Head) *failure {
 	return nil
 }
 
+// newKey returns a Sec-WebSocket-Key.
+func newKey() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
 // acceptance is what answers a key.
 func acceptance(key []string) string {
 	sum := sha1.Sum([]byte(strings.Join(key, "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
@@ -186,10 +197,13 @@ func (c *call) join() (joint, *failure) {
 		}
 	}
 	conn, head, early, err := c.x.Writer.Switch()
-	if err != nil {
+	if conn == nil {
 		return joint{}, &failure{status: http.StatusInternalServerError, reason: "switch", detail: err.Error()}
 	}
-	if err := c.tellSwitch(conn, head); err != nil {
+	if head != nil { // else it was sent
+		err = c.tellSwitch(conn, head)
+	}
+	if err != nil {
 		_ = conn.Close()
 		c.abort(&failure{reason: "client-gone", detail: "the handshake's answer could not be written: " + err.Error()})
 	}
