@@ -176,6 +176,8 @@ func TestExtendedConnectEnds(t *testing.T) {
 	offersExtendedConnect(t)
 	r := start(t, fmt.Sprintf(talking, talker(t)), nil)
 	c := connectStream(t, r, "/echo", "websocket")
+	c.write("\x82\x85\x00\x00\x00\x00hello")
+	_, _ = io.ReadFull(c.body, make([]byte, 7))
 	_ = c.framer.WriteRSTStream(1, http2.ErrCodeCancel)
 	if line := r.logLine(c.header.Get("X-Amzn-Requestid")); !strings.Contains(line, `"end":"client"`) {
 		t.Errorf("the access log says %s", line)
