@@ -123,7 +123,7 @@ func (c *call) sendHandshake() *failure {
 	now := time.Now()
 	c.clock = clock{sent: now}
 	c.in.Reset(c)
-	_ = c.conn.SetReadDeadline(now.Add(slice))
+	c.conn.WaitAtLeast(now, slice)
 	c.conn.ArmWrites(now.Add(c.Service.config.Timeouts.Answer.D()))
 	if n, err := c.conn.Write(c.out); err != nil {
 		return c.sendFailure(n, err)

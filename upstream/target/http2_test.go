@@ -48,8 +48,8 @@ func (s *held) open() (n int) {
 	return n
 }
 
-// ask sends a request that stays in flight until its body is closed.
-func ask(t *testing.T, e *Endpoint, o HTTP2Options) io.Closer {
+// request2 sends a request that stays in flight until its body is closed.
+func request2(t *testing.T, e *Endpoint, o HTTP2Options) io.Closer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -92,7 +92,7 @@ func TestHTTP2Spread(t *testing.T) {
 		tc.options.Idle = time.Minute
 		var all []io.Closer
 		for range tc.requests {
-			all = append(all, ask(t, e, tc.options))
+			all = append(all, request2(t, e, tc.options))
 		}
 		if open, idle := e.Connections(); open != tc.most || idle != 0 || s.open() != tc.most {
 			t.Errorf("%+v: %d connections, %d idle, the service has %d", tc, open, idle, s.open())
@@ -113,7 +113,7 @@ func TestHTTP2Limit(t *testing.T) {
 	defer close(s.let)
 	e := &Endpoint{Address: s.Listener.Addr().String(), protocol: HTTP2, dialer: dial.New(dial.Options{})}
 	o := HTTP2Options{Spread: 4, Most: 1, Idle: time.Minute}
-	defer ask(t, e, o).Close()
+	defer request2(t, e, o).Close()
 	if _, _, err := e.Reserve(t.Context(), o); err != ErrLimit {
 		t.Errorf("%v", err)
 	}
@@ -145,13 +145,13 @@ func TestHTTP2Rush(t *testing.T) {
 func TestHTTP2Ends(t *testing.T) {
 	s := startHeld(t, 100)
 	e := &Endpoint{Address: s.Listener.Addr().String(), protocol: HTTP2, dialer: dial.New(dial.Options{})}
-	_ = ask(t, e, HTTP2Options{Idle: 50 * time.Millisecond}).Close()
+	_ = request2(t, e, HTTP2Options{Idle: 50 * time.Millisecond}).Close()
 	eventually(t, "the idle one is closed", func() bool { open, _ := e.Connections(); return open == 0 && s.open() == 0 })
-	body := ask(t, e, HTTP2Options{Idle: time.Minute})
+	body := request2(t, e, HTTP2Options{Idle: time.Minute})
 	s.CloseClientConnections()
 	eventually(t, "the lost one is forgotten", func() bool { open, _ := e.Connections(); return open == 0 })
 	_ = body.Close()
-	body = ask(t, e, HTTP2Options{Idle: time.Minute})
+	body = request2(t, e, HTTP2Options{Idle: time.Minute})
 	e.retire()
 	if open, _ := e.Connections(); open != 1 {
 		t.Error("one in use was closed")
