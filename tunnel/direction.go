@@ -21,7 +21,7 @@ type direction struct {
 	last    []byte // the Close frame to write; read once closing is set
 	closing atomic.Bool
 	bye     atomic.Bool // a Close frame of src's has passed
-	closed  bool // it was written: nothing else follows
+	closed  bool        // it was written: nothing else follows
 }
 
 // run passes bytes until src or dst ends.

@@ -212,8 +212,13 @@ func TestHalfClosed(t *testing.T) {
 
 func TestCallers(t *testing.T) {
 	k := NewKeeper()
-	if !k.Enter("a", 2) || !k.Enter("a", 2) || k.Enter("a", 2) || !k.Enter("b", 2) {
-		t.Error("two each")
+	for caller, want := range []bool{true, true, false} {
+		if got := k.Enter("a", 2); got != want {
+			t.Errorf("number %d: %v", caller+1, got)
+		}
+	}
+	if !k.Enter("b", 2) {
+		t.Error("another caller has nothing to do with it")
 	}
 	k.Leave("a")
 	if !k.Enter("a", 2) {

@@ -55,6 +55,7 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Tunnel.Open = true
 	o := s.tunnels.Join(j.client, j.service, tunnel.Limits{MaxAge: x.Tunnel.MaxAge, Idle: x.Tunnel.Idle, Until: x.Tunnel.Until})
 	x.Tunnel.In, x.Tunnel.Out, x.Tunnel.End = o.In, o.Out, string(o.End)
+	x.Trail.Add(s.Service.rule, exchange.Passed, fmt.Sprintf("a WebSocket, ended by %s: %d bytes in, %d out", o.End, o.In, o.Out))
 }
 
 // open passes the handshake on. It reports false where there is no tunnel and
@@ -207,7 +208,6 @@ func (c *call) join() (joint, *failure) {
 		_ = conn.Close()
 		c.abort(&failure{reason: "client-gone", detail: "the handshake's answer could not be written: " + err.Error()})
 	}
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "a WebSocket")
 	_ = c.conn.SetDeadline(time.Time{})
 	j := joint{
 		client:  tunnel.Side{Conn: conn, Early: early},
