@@ -66,6 +66,9 @@ func (c *call2) failure2(ctx context.Context, err error) *failure {
 	if ctx.Err() != nil {
 		return c.timeFailure(context.Cause(ctx))
 	}
+	if c.watch.overClient() {
+		return c.timeFailure(errClientDeadline) // the service knows of the deadline, and may act on it first
+	}
 	f := &failure{status: http.StatusBadGateway, reason: "reset", detail: target.Why(err).Error()}
 	if reset, ok := errors.AsType[resetError](err); ok {
 		f.detail, f.grpc = reset.Error(), resetCode(reset.Code)

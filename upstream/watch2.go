@@ -102,6 +102,15 @@ func (w *watch2) overdue() (stop func() error) {
 	return w.stop
 }
 
+// eager is how much before a deadline a service may give a call up for it: what
+// it was told is less than what is left here.
+const eager = 50 * time.Millisecond
+
+// overClient reports whether the client's own deadline has as good as passed.
+func (w *watch2) overClient() bool {
+	return !w.until.IsZero() && time.Until(w.until) < eager
+}
+
 // patience returns how long the attempt may still take as things are, and why
 // no longer.
 func (w *watch2) patience(now time.Time) (time.Duration, error) {
