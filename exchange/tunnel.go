@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -14,6 +15,11 @@ type Tunnel struct {
 	MaxAge time.Duration // it ends after that
 	Idle   time.Duration // it ends when nothing has passed for so long
 	Until  time.Time     // it ends then; zero for no such time
+
+	// Run passes the bytes, until the tunnel ends. The target sets it once the
+	// connections are joined, for the entry to call when the chain has returned:
+	// by then nothing of the request is needed any more.
+	Run func()
 
 	// What became of it, set when it has ended.
 	Open bool   // it was opened
@@ -58,7 +64,9 @@ func (w *Writer) Switch() (conn net.Conn, head http.Header, early []byte, err er
 		return nil, nil, nil, err
 	}
 	w.ended, w.status = true, http.StatusSwitchingProtocols
-	w.head, w.hooks, w.filters = Head{}, nil, nil // a tunnel may be open for long
+	// A tunnel may be open for long: nothing of the request is kept for it.
+	w.head, w.hooks, w.filters, w.engine = Head{}, nil, nil, taken{}
+	w.x.detach()
 	w.x.Keep()
 	if n := rw.Reader.Buffered(); n > 0 {
 		early = make([]byte, n)
@@ -68,3 +76,18 @@ func (w *Writer) Switch() (conn net.Conn, head http.Header, early []byte, err er
 }
 
 var errBegun = errors.New("exchange: the answer has begun")
+
+// taken is the answer of a connection that was taken over.
+type taken struct{}
+
+func (taken) Header() http.Header       { return http.Header{} }
+func (taken) Write([]byte) (int, error) { return 0, http.ErrHijacked }
+func (taken) WriteHeader(int)           {}
+
+// detach lets go of what belongs to the connection.
+func (x *Exchange) detach() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.parent = context.Background()
+	x.Body.src = nil
+}

@@ -52,6 +52,7 @@ var (
 	writers = map[string]string{
 		"exchange/writer.go": "the one Writer",
 		"http1/answer.go":    "the engine's own",
+		"exchange/tunnel.go": "what is left of it when its connection was taken over",
 		"edge/connect.go":    "below it: a tunnel within an HTTP/2 connection",
 		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",
 	}

@@ -70,6 +70,9 @@ type Outcome struct {
 	End     End
 }
 
+// Run runs f, which runs a tunnel, on a goroutine of its own.
+func (k *Keeper) Run(f func()) { go f() }
+
 // Join passes bytes between a client and a service until both directions have
 // ended, and closes both connections. It does so on the caller's goroutine and
 // one more.

@@ -20,8 +20,8 @@ import (
 
 // NewSocket returns the handler that passes WebSocket handshakes (RFC 6455
 // section 4) on to a route's service and, where the service agrees, joins the
-// two connections. It returns when the tunnel has ended. What it may do stands
-// in x.Tunnel, which is not nil; what became of it is written there.
+// two connections: it leaves in x.Tunnel, which is not nil and says what the
+// tunnel may do, how to run it. What became of it is written there too.
 //
 // A service that speaks HTTP/2 alone gets the handshake as a GET like others.
 func NewSocket(r Route, k *tunnel.Keeper) http.Handler {
@@ -50,9 +50,15 @@ func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	x.Tunnel.Open = true
+	x.Tunnel.Run = func() { s.run(x, j) }
+}
+
+// run passes bytes until the tunnel has ended. It holds nothing of the request
+// but its record.
+func (s *socket) run(x *exchange.Exchange, j joint) {
 	defer j.endpoint.Load.Add(-1)
 	defer j.conn.Discard()
-	x.Tunnel.Open = true
 	o := s.tunnels.Join(j.client, j.service, tunnel.Limits{MaxAge: x.Tunnel.MaxAge, Idle: x.Tunnel.Idle, Until: x.Tunnel.Until})
 	x.Tunnel.In, x.Tunnel.Out, x.Tunnel.End = o.In, o.Out, string(o.End)
 	x.Trail.Add(s.Service.rule, exchange.Passed, fmt.Sprintf("a WebSocket, ended by %s: %d bytes in, %d out", o.End, o.In, o.Out))

@@ -77,13 +77,26 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		exchange.Refuse(w, r, f.refusal(http.StatusTooManyRequests, "tunnel-limit", "the caller has as many tunnels open as it may"))
 		return
 	}
-	defer f.callers.Leave(caller)
+	leave := func() { f.callers.Leave(caller) }
 	x.Trail.Add(f.rule, exchange.Passed, "")
 	x.Tunnel = &exchange.Tunnel{MaxAge: f.config.MaxAge.D(), Idle: f.config.Idle.D()}
 	if f.config.WithToken {
 		x.Tunnel.Until = expiry(x.Principal)
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			leave()
+		}
+	}()
 	f.sockets.ServeHTTP(w, r)
+	if run := x.Tunnel.Run; run != nil {
+		opened = true
+		x.Tunnel.Run = func() {
+			defer leave()
+			run()
+		}
+	}
 }
 
 func (f *filter) refusal(status int, reason, detail string) exchange.Refusal {
