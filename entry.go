@@ -42,8 +42,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer v.end()
 	v.serve()
 	v.x.Finish()
-	if t := v.x.Tunnel; t != nil && t.Run != nil {
-		v.tunnel(t)
+	if v.x.Tunnel.Ready() {
+		v.tunnel(v.x.Tunnel)
 	}
 	if v.x.Aborted {
 		panic(http.ErrAbortHandler) // an answer that was cut must not look complete
@@ -154,8 +154,17 @@ func (v *visit) refuse(f exchange.Refusal) { exchange.Refuse(&v.x.Writer, v.r, f
 // alone: refused where nothing was sent, cut off where something was.
 func (v *visit) end() {
 	cause := recover()
-	if v.open {
+	switch {
+	case v.open:
 		return
+	case cause != nil && v.x.Tunnel.Ready():
+		// The client has been told: only the tunnel's own end ends the connections.
+		v.gateway.logPanic(v.x, cause)
+		v.tunnel(v.x.Tunnel)
+		if v.open {
+			return
+		}
+		cause = nil
 	}
 	defer v.print() // also where a filter panics once more when it is told to give up
 	if cause != nil && cause != http.ErrAbortHandler {

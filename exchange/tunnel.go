@@ -28,6 +28,9 @@ type Tunnel struct {
 	End  string // why it ended, in one word: "client", "service", "idle", "age" ...
 }
 
+// Ready reports whether the tunnel is to be run; never for a nil t.
+func (t *Tunnel) Ready() bool { return t != nil && t.Run != nil }
+
 // streamer is an engine's answer to a request that asks for a tunnel within a
 // connection, as HTTP/2 does. It sends the head by itself.
 type streamer interface {
