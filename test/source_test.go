@@ -26,9 +26,12 @@ var (
 		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
 		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
 		"auth/jwt/remote.go":          "keeper: fetching keys",
+		"balance/gate.go":             "upstream's keeper: a line that nobody leaves for is looked at",
+		"dial/dns/exchange.go":        "a question is given up when its context ends",
 		"http1/watch.go":              "who asks to be told when the client goes away",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
+		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
 		"upstream/target/group.go":    "keeper: resolving names",
 		"upstream/target/watch.go":    "keeper: health checks",
@@ -37,6 +40,7 @@ var (
 		"upstream/hints2.go":          "Early Hints come on a connection that many share, and must not wait for a client",
 		"upstream/sent2.go":           "who waits for a body's end looks again",
 		"upstream/watch2.go":          "a request by HTTP/2 that takes too long is given up",
+		"upstream/target/http2.go":    "keeper: what a drain has left by HTTP/2 ends",
 		"upstream/upload.go":          "a large body is sent while its answer is awaited",
 	}
 	// listeners may listen.
@@ -47,8 +51,10 @@ var (
 	}
 	// dialers may connect.
 	dialers = map[string]string{
-		"dial/dial.go":    "the one way out",
-		"admin/client.go": "the command asks the gateway by its control socket",
+		"dial/dial.go":         "the one way out",
+		"dial/answer.go":       "whether there is a way to an address: nothing is sent",
+		"dial/dns/exchange.go": "questions over UDP to the DNS servers that the operator names",
+		"admin/client.go":      "the command asks the gateway by its control socket",
 	}
 	// writers may stand between a handler and the engine's ResponseWriter.
 	writers = map[string]string{

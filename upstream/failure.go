@@ -26,6 +26,9 @@ type failure struct {
 	unprocessed bool              // the target provably did not see the request
 	grpc        int               // the status of a gRPC call where status does not say it; 0 for what that maps to
 	stale       bool              // a pooled connection had died: one more may be opened
+	crowded     bool              // there was no room for it
+	sent        bool              // the target had the request
+	retry       time.Duration     // when the client may come again; 0 for nothing to say
 }
 
 // fail answers the request with a refusal.
@@ -35,7 +38,7 @@ func (c *call) fail(f *failure) {
 	if f.gone {
 		c.abort(f)
 	}
-	refusal := exchange.Refusal{Status: f.status, GRPC: f.grpc, Reason: f.reason, Detail: f.detail}
+	refusal := exchange.Refusal{Status: f.status, GRPC: f.grpc, Reason: f.reason, Detail: f.detail, Retry: f.retry}
 	if f.refusal != nil {
 		refusal = *f.refusal
 	}
@@ -148,6 +151,7 @@ func (c *call) connectFailure(err error) *failure {
 		f.reason = "connect"
 	}
 	c.endpoint.Failures.Add(1)
+	c.endpoint.Doubt()
 	c.set.health[c.picked].Unreachable(f.detail)
 	return f
 }
@@ -173,7 +177,7 @@ func (c *call) answerFailure(err error) *failure {
 	case errors.Is(err, errGone), errors.Is(err, errUpload):
 		return c.clientFailure()
 	case errors.Is(err, errRoute):
-		f.status, f.reason = http.StatusGatewayTimeout, "deadline"
+		f.status, f.reason, f.sent = http.StatusGatewayTimeout, "deadline", true
 	case errors.Is(err, errAnswer):
 		f.status, f.reason = http.StatusGatewayTimeout, "answer-timeout"
 	case errors.Is(err, errIdle):
@@ -182,6 +186,8 @@ func (c *call) answerFailure(err error) *failure {
 		f.reason = "bad-answer"
 	case isAlert(err):
 		f.reason = "tls"
+	case errors.Is(err, net.ErrClosed):
+		f.reason = "drained"
 	case hungUp(err) && !c.in.Received():
 		f.detail = "the connection was closed without an answer"
 		f.stale = c.x.Upstream.Reused && idempotent(c.r.Method)

@@ -94,7 +94,7 @@ func (c *call2) timeFailure(cause error) *failure {
 	f := &failure{status: http.StatusGatewayTimeout, detail: cause.Error(), grpc: grpcDeadlineExceeded}
 	switch cause {
 	case errRoute:
-		f.reason = "deadline"
+		f.reason, f.sent = "deadline", true
 	case errClientDeadline:
 		f.reason = "client-deadline"
 	case errAnswer:
@@ -115,6 +115,9 @@ func (c *call2) fail2(f *failure) {
 
 // breakOff2 ends an answer that came in part.
 func (c *call2) breakOff2(f *failure) {
+	if c.Service.guard != nil {
+		c.judgeFailure(f, true)
+	}
 	if c.grpc && c.watch.live.Load() && c.x.Writer.Begun() && !f.gone {
 		if c.web != nil {
 			c.endWeb(f)

@@ -53,6 +53,7 @@ func (c *call2) serve2() *failure {
 	}
 	c.key = c.Service.key(c.x, c.r, c.out)
 	c.tried = c.one[:0]
+	var before *failure
 	for left, again := c.Retries, 0; ; {
 		f := c.try2(again > 0)
 		if f != nil && f.stale && again == 0 && c.replay2() {
@@ -60,9 +61,16 @@ func (c *call2) serve2() *failure {
 			continue
 		}
 		again = 0
-		if f == nil || !f.unprocessed || left <= 0 || c.late() || !c.replay2() {
+		if f != nil && f.crowded && before != nil {
+			return before // there is no room for another attempt
+		}
+		if f != nil && f.unprocessed && !c.replay2() {
+			left = 0
+		}
+		if !c.again(f, left) {
 			return f
 		}
+		before = f
 		left--
 		c.letGo(false)
 		c.tried = append(c.tried, c.picked)
@@ -116,6 +124,7 @@ func (c *call2) try2(again bool) *failure {
 	ctx, cancel := context.WithCancelCause(c.x.Parent())
 	defer cancel(nil)
 	c.watch.begin(c, cancel)
+	c.clock.sent = c.watch.sent
 	defer c.watch.end()
 	req, hints := c.request(ctx)
 	resp, err := conn.RoundTrip(req)
@@ -249,6 +258,9 @@ func (c *call2) deliver2(ctx context.Context, resp *http.Response) {
 	live := c.grpc && isGRPC(first(resp.Header["Content-Type"])) || isStream(h)
 	c.watch.answered(live, resp.Body.Close)
 	c.eager = resp.ContentLength < 0 || live
+	if c.eager && c.Service.guard != nil {
+		c.judgeStatus(resp.StatusCode) // nobody knows when this ends
+	}
 	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
 	if c.web != nil && c.web.answer(h) {
 		c.deliverWeb(ctx, resp)

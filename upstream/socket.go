@@ -95,13 +95,18 @@ func (s *socket) open(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 func (c *call) handshake() (switched bool, f *failure) {
 	c.key = c.Service.key(c.x, c.r, c.out)
 	c.tried = c.one[:0]
+	var before *failure
 	for left := c.Retries; ; left-- {
 		switched, f = c.trySocket()
-		if f == nil || !f.unprocessed || left <= 0 || c.late() {
+		if f != nil && f.crowded && before != nil {
+			return false, before // there is no room for another attempt
+		}
+		if !c.again(f, left) {
 			return switched, f
 		}
 		c.letGo(false)
 		c.tried = append(c.tried, c.picked)
+		before = f
 	}
 }
 

@@ -102,15 +102,16 @@ func outcomeFields() map[string]field {
 		"integration.error":             failure,
 		"integrationErrorMessage":       failure,
 
-		"upstream.service":  {text: func(r *Record) string { return r.Upstream.Service }},
-		"upstream.target":   {text: func(r *Record) string { return r.Upstream.Target }},
-		"upstream.attempts": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
-		"aborted":           {number: true, raw: aborted},
-		"tunnel.bytesIn":    {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
-		"tunnel.bytesOut":   {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
-		"tunnel.end":        {text: tunnelEnd},
-		"coding":            {text: func(r *Record) string { return r.Coding.Name }},
-		"plainLength":       {number: true, raw: plainLength},
+		"upstream.service":      {text: func(r *Record) string { return r.Upstream.Service }},
+		"upstream.target":       {text: func(r *Record) string { return r.Upstream.Target }},
+		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
+		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
+		"aborted":               {number: true, raw: aborted},
+		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
+		"tunnel.bytesOut":       {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
+		"tunnel.end":            {text: tunnelEnd},
+		"coding":                {text: func(r *Record) string { return r.Coding.Name }},
+		"plainLength":           {number: true, raw: plainLength},
 	}
 }
 

@@ -225,17 +225,27 @@ func (m *mux) forget(c *http.ClientConn) bool {
 }
 
 // retire closes connections without a request; the others close with the end of
-// theirs.
-func (m *mux) retire() {
+// theirs, and after limit at the latest.
+func (m *mux) retire(limit time.Duration) {
 	m.retired.Store(true)
+	if m.close(func(c *http.ClientConn) bool { return c.InFlight() == 0 }) > 0 {
+		time.AfterFunc(limit, func() { m.close(func(*http.ClientConn) bool { return true }) })
+	}
+}
+
+// close closes connections, and returns how many stay.
+func (m *mux) close(which func(*http.ClientConn) bool) (left int) {
 	m.mu.Lock()
 	conns := slices.Clone(m.conns)
 	m.mu.Unlock()
 	for _, c := range conns {
-		if c.InFlight() == 0 {
-			_ = c.Close()
+		if !which(c) {
+			left++
+			continue
 		}
+		_ = c.Close()
 	}
+	return left
 }
 
 // idle returns how many connections wait for a request.

@@ -101,7 +101,7 @@ func TestHTTP2Spread(t *testing.T) {
 			_ = b.Close()
 		}
 		eventually(t, "all are idle", func() bool { open, idle := e.Connections(); return open == tc.most && idle == tc.most })
-		e.retire()
+		e.retire(time.Minute)
 		eventually(t, "all are closed", func() bool { open, _ := e.Connections(); return open == 0 && s.open() == 0 })
 		close(s.let)
 	}
@@ -152,7 +152,7 @@ func TestHTTP2Ends(t *testing.T) {
 	eventually(t, "the lost one is forgotten", func() bool { open, _ := e.Connections(); return open == 0 })
 	_ = body.Close()
 	body = request2(t, e, HTTP2Options{Idle: time.Minute})
-	e.retire()
+	e.retire(time.Minute)
 	if open, _ := e.Connections(); open != 1 {
 		t.Error("one in use was closed")
 	}
