@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -74,6 +75,10 @@ func (c *call2) failure2(ctx context.Context, err error) *failure {
 		f.detail, f.grpc = reset.Error(), resetCode(reset.Code)
 		f.unprocessed = reset.Code == resetRefused && !c.watch.head.Load()
 		f.stale = f.unprocessed
+		return f
+	}
+	if errors.Is(err, net.ErrClosed) {
+		f.reason = "drained"
 		return f
 	}
 	f.unprocessed = neverSent(err) && !c.watch.head.Load()

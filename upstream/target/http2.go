@@ -44,8 +44,14 @@ type mux struct {
 	http1   atomic.Bool // the endpoint has chosen HTTP/1.1
 
 	mu      sync.Mutex
-	conns   []*http.ClientConn // that are open, those too that take no more
-	dialing chan struct{}      // closed when the dial under way has ended; nil for none
+	conns   []muxed       // that are open, those too that take no more
+	dialing chan struct{} // closed when the dial under way has ended; nil for none
+}
+
+// muxed is one of them, with its place in the endpoint's books.
+type muxed struct {
+	*http.ClientConn
+	book *Conn
 }
 
 // SpeaksHTTP1 reports whether an endpoint that may choose has chosen HTTP/1.1.
@@ -87,7 +93,7 @@ func (m *mux) take(o HTTP2Options) (*http.ClientConn, <-chan struct{}) {
 	least := 0
 	for _, c := range m.conns {
 		if n := c.InFlight(); c.Available() > 0 && (best == nil || n < least) {
-			best, least = c, n
+			best, least = c.ClientConn, n
 		}
 	}
 	spread := max(o.Spread, 1)
@@ -109,61 +115,59 @@ func (m *mux) take(o HTTP2Options) (*http.ClientConn, <-chan struct{}) {
 // the caller to.
 func (e *Endpoint) dialHTTP2(ctx context.Context, o HTTP2Options) (*http.ClientConn, error) {
 	c, err := e.openHTTP2(ctx, o)
-	if c != nil {
+	if c.ClientConn != nil {
 		if err = c.Reserve(); err != nil {
 			_ = c.Close()
-			e.open.Add(-1)
-			c = nil
+			c.book.Discard()
+			c = muxed{}
 		}
 	}
 	m := &e.mux
-	m.http1.Store(c == nil && err == nil)
+	m.http1.Store(c.ClientConn == nil && err == nil)
 	m.mu.Lock()
-	if c != nil {
+	if c.ClientConn != nil {
 		m.conns = append(m.conns, c)
 	}
 	close(m.dialing)
 	m.dialing = nil
 	m.mu.Unlock()
-	if c != nil {
+	if c.ClientConn != nil {
 		c.SetStateHook(e.changed)
 	}
-	return c, err
+	return c.ClientConn, err
 }
 
-// openHTTP2 connects; nil without an error where HTTP/1.1 was chosen.
-func (e *Endpoint) openHTTP2(ctx context.Context, o HTTP2Options) (*http.ClientConn, error) {
+// openHTTP2 connects; none without an error where HTTP/1.1 was chosen.
+func (e *Endpoint) openHTTP2(ctx context.Context, o HTTP2Options) (muxed, error) {
 	if n := e.open.Add(1); o.Most > 0 && n > int64(o.Most) {
 		e.open.Add(-1)
-		return nil, ErrLimit
+		return muxed{}, ErrLimit
 	}
 	conn, socket, err := e.connect(ctx)
 	if err != nil {
 		e.open.Add(-1)
-		return nil, err
+		return muxed{}, err
 	}
+	book := newConn(conn, socket, e)
 	scheme := "http"
 	if secure, ok := conn.(*tls.Conn); ok {
 		scheme = "https"
 		switch agreed := secure.ConnectionState().NegotiatedProtocol; {
 		case agreed == "h2":
 		case e.protocol == Auto:
-			e.Keep(newConn(conn, socket, e), keptHTTP1, o.Idle)
-			return nil, nil
+			e.Keep(book, keptHTTP1, o.Idle)
+			return muxed{}, nil
 		default:
-			err = ErrNoHTTP2
+			book.Discard()
+			return muxed{}, ErrNoHTTP2
 		}
 	}
-	var c *http.ClientConn
-	if err == nil {
-		c, err = transport(conn, o).NewClientConn(ctx, scheme, e.Address)
-	}
+	c, err := transport(conn, o).NewClientConn(ctx, scheme, e.Address)
 	if err != nil {
-		_ = conn.Close()
-		e.open.Add(-1)
-		return nil, err
+		book.Discard()
+		return muxed{}, err
 	}
-	return c, nil
+	return muxed{c, book}, nil
 }
 
 // keptHTTP1 is more than the connections that one finds out by that an endpoint
@@ -207,45 +211,40 @@ func transport(conn net.Conn, o HTTP2Options) *http.Transport {
 func (e *Endpoint) changed(c *http.ClientConn) {
 	switch {
 	case c.Err() != nil:
-		if e.mux.forget(c) {
-			e.open.Add(-1)
+		if book := e.mux.forget(c); book != nil {
+			e.disown(book)
 		}
 	case e.mux.retired.Load() && c.InFlight() == 0:
 		_ = c.Close()
 	}
 }
 
-// forget reports whether the connection was in the books.
-func (m *mux) forget(c *http.ClientConn) bool {
+// forget returns the connection's place in the books; nil where it has none any
+// more.
+func (m *mux) forget(c *http.ClientConn) *Conn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := len(m.conns)
-	m.conns = slices.DeleteFunc(m.conns, func(k *http.ClientConn) bool { return k == c })
-	return len(m.conns) < before
+	for i, k := range m.conns {
+		if k.ClientConn == c {
+			m.conns = slices.Delete(m.conns, i, i+1)
+			return k.book
+		}
+	}
+	return nil
 }
 
 // retire closes connections without a request; the others close with the end of
-// theirs, and after limit at the latest.
-func (m *mux) retire(limit time.Duration) {
+// theirs.
+func (m *mux) retire() {
 	m.retired.Store(true)
-	if m.close(func(c *http.ClientConn) bool { return c.InFlight() == 0 }) > 0 {
-		time.AfterFunc(limit, func() { m.close(func(*http.ClientConn) bool { return true }) })
-	}
-}
-
-// close closes connections, and returns how many stay.
-func (m *mux) close(which func(*http.ClientConn) bool) (left int) {
 	m.mu.Lock()
 	conns := slices.Clone(m.conns)
 	m.mu.Unlock()
 	for _, c := range conns {
-		if !which(c) {
-			left++
-			continue
+		if c.InFlight() == 0 {
+			_ = c.Close()
 		}
-		_ = c.Close()
 	}
-	return left
 }
 
 // idle returns how many connections wait for a request.

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -159,4 +160,25 @@ func TestHTTP2Ends(t *testing.T) {
 	_ = body.Close()
 	eventually(t, "the last one is closed", func() bool { open, _ := e.Connections(); return open == 0 && s.open() == 0 })
 	close(s.let)
+}
+
+// What a drain has left is cut, also where it has begun after the drain.
+func TestHTTP2Drain(t *testing.T) {
+	s := startHeld(t, 100)
+	defer close(s.let)
+	e := &Endpoint{Address: s.Listener.Addr().String(), protocol: HTTP2, dialer: dial.New(dial.Options{})}
+	for _, when := range []string{"before", "after"} {
+		if when == "after" {
+			e = &Endpoint{Address: e.Address, protocol: HTTP2, dialer: e.dialer}
+			e.retire(20 * time.Millisecond)
+		}
+		body := request2(t, e, HTTP2Options{Idle: time.Minute}).(io.Reader)
+		if when == "before" {
+			e.retire(20 * time.Millisecond)
+		}
+		if _, err := body.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s: %v", when, err)
+		}
+		eventually(t, "all are closed", func() bool { open, _ := e.Connections(); return open == 0 && s.open() == 0 })
+	}
 }
