@@ -53,21 +53,27 @@ type connection2 struct {
 // connectStream opens a WebSocket's stream.
 func connectStream(t *testing.T, r *running, path, protocol string, header ...string) *connection2 {
 	t.Helper()
+	fields := []string{":method", "CONNECT", ":protocol", protocol, ":scheme", "https", ":path", path, ":authority", "localhost"}
+	if len(header) == 0 || header[0] != "sec-websocket-version" {
+		fields = append(fields, "sec-websocket-version", "13")
+	}
+	return openStream(t, r, append(fields, header...)...)
+}
+
+// openStream sends a request's head, and waits for the answer's.
+func openStream(t *testing.T, r *running, fields ...string) *connection2 {
+	t.Helper()
 	c := &connection2{t: t, conn: r.dialTLS(t, "h2"), header: make(http.Header)}
 	_, _ = io.WriteString(c.conn, http2.ClientPreface)
 	c.framer = http2.NewFramer(c.conn, c.conn)
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	_ = c.framer.WriteSettings()
 	var block bytes.Buffer
-	fields := hpack.NewEncoder(&block)
-	all := append([]string{":method", "CONNECT", ":protocol", protocol, ":scheme", "https", ":path", path, ":authority", "localhost", "sec-websocket-version", "13"}, header...)
-	for i := 0; i < len(all); i += 2 {
-		if strings.EqualFold(all[i], "sec-websocket-version") && i+2 < len(all) && len(header) > 0 && header[0] == "sec-websocket-version" && i < len(all)-len(header) {
-			continue // said once, by the caller
-		}
-		_ = fields.WriteField(hpack.HeaderField{Name: all[i], Value: all[i+1]})
+	encoder := hpack.NewEncoder(&block)
+	for i := 0; i < len(fields); i += 2 {
+		_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
+	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: fields[1] != "CONNECT"})
 	body, in := io.Pipe()
 	c.body = body
 	answered := make(chan struct{})
@@ -119,6 +125,37 @@ func (c *connection2) read(in *io.PipeWriter, answered chan struct{}) {
 }
 
 func (c *connection2) write(p string) { _ = c.framer.WriteData(1, false, []byte(p)) }
+
+// Where nobody has switched WebSockets over HTTP/2 on, nothing there becomes a
+// tunnel.
+func TestNoTunnelsOverHTTP2(t *testing.T) {
+	r := start(t, `apis: {a: {authorize: none, routes: [{match: "ANY /{proxy*}", target: "http://`+newBackend(t, "a").Listener.Addr().String()+`"}]}}`, nil)
+	get := []string{":method", "GET", ":scheme", "https", ":path", "/", ":authority", "localhost"}
+	for _, tc := range []struct {
+		name   string
+		fields []string
+		status int // 0 for a reset
+	}{
+		{"CONNECT", []string{":method", "CONNECT", ":authority", "localhost:443"}, 405},
+		{"CONNECT elsewhere", []string{":method", "CONNECT", ":authority", "127.0.0.1:22"}, 405},
+		{"CONNECT with a path", []string{":method", "CONNECT", ":scheme", "https", ":path", "/echo", ":authority", "localhost"}, 0},
+		{"extended CONNECT", []string{":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":path", "/echo", ":authority", "localhost", "sec-websocket-version", "13"}, 0},
+		{"Upgrade", append(get[:8:8], "connection", "upgrade", "upgrade", "websocket", "sec-websocket-version", "13", "sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="), 400},
+		{"none of these", get, 200},
+		{"HTTP2-Settings", append(get[:8:8], "http2-settings", "AAMAAABkAAQAAP__"), 200},
+	} {
+		c := openStream(t, r, tc.fields...)
+		if c.offers || c.status != tc.status {
+			t.Errorf("%s: %d %v, want %d", tc.name, c.status, c.header, tc.status)
+		}
+		if c.status != 200 {
+			continue
+		}
+		if body, err := io.ReadAll(c.body); err != nil || len(body) == 0 || strings.Contains(string(body), "Http2-Settings") {
+			t.Errorf("%s: the service got %s, %v", tc.name, body, err)
+		}
+	}
+}
 
 func TestExtendedConnect(t *testing.T) {
 	offersExtendedConnect(t)

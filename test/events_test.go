@@ -60,42 +60,48 @@ services:
 `, http1.Listener.Addr(), http2server.Listener.Addr()), nil)
 	for _, client2 := range []bool{false, true} {
 		transport := &http.Transport{ForceAttemptHTTP2: client2, TLSClientConfig: &tls.Config{RootCAs: r.roots, ServerName: "localhost"}}
+		t.Cleanup(transport.CloseIdleConnections)
 		client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
 		for _, service := range []string{"/h1", "/h2"} {
-			name := fmt.Sprintf("client by h2 %v, service %s", client2, service)
-			began := time.Now()
-			resp, err := client.Get("https://" + r.secure() + service + "/events?every=300ms")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := time.Since(began); d > 300*time.Millisecond {
-				t.Errorf("%s: the head came after %v, the first event's time", name, d)
-			}
-			lines := bufio.NewScanner(resp.Body)
-			for i := range 5 {
-				for _, want := range []string{fmt.Sprint("id: ", i), fmt.Sprint("data: ", i), ""} {
-					if !lines.Scan() || lines.Text() != want {
-						t.Fatalf("%s: %q, want %q: %v", name, lines.Text(), want, lines.Err())
-					}
-				}
-			}
-			resp.Body.Close()
-			if line := r.logLine(resp.Header.Get("X-Amzn-Requestid")); !strings.Contains(line, `"status":200`) {
-				t.Errorf("%s: the access log says %s", name, line)
-			}
-			for path, most := range map[string]time.Duration{"/events?every=5s": 3 * time.Second, "/plain?every=300ms": time.Second, "/plain?every=50ms": time.Second} {
-				began := time.Now()
-				resp, err := client.Get("https://" + r.secure() + service + path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				_, err = io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-				if d := time.Since(began); err == nil || d > most {
-					t.Errorf("%s%s: ended after %v, %v", name, path, d, err)
-				}
+			t.Run(fmt.Sprintf("client by h2 %v, service %s", client2, service), func(t *testing.T) {
+				t.Parallel()
+				streamLives(t, r, client, "https://"+r.secure()+service)
+			})
+		}
+	}
+}
+
+func streamLives(t *testing.T, r *running, client *http.Client, base string) {
+	began := time.Now()
+	resp, err := client.Get(base + "/events?every=300ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(began); d > 300*time.Millisecond {
+		t.Errorf("the head came after %v, the first event's time", d)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for i := range 5 {
+		for _, want := range []string{fmt.Sprint("id: ", i), fmt.Sprint("data: ", i), ""} {
+			if !lines.Scan() || lines.Text() != want {
+				t.Fatalf("%q, want %q: %v", lines.Text(), want, lines.Err())
 			}
 		}
-		transport.CloseIdleConnections()
+	}
+	resp.Body.Close()
+	if line := r.logLine(resp.Header.Get("X-Amzn-Requestid")); !strings.Contains(line, `"status":200`) {
+		t.Errorf("the access log says %s", line)
+	}
+	for path, most := range map[string]time.Duration{"/events?every=5s": 3 * time.Second, "/plain?every=300ms": time.Second, "/plain?every=50ms": time.Second} {
+		began := time.Now()
+		resp, err := client.Get(base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if d := time.Since(began); err == nil || d > most {
+			t.Errorf("%s: ended after %v, %v", path, d, err)
+		}
 	}
 }

@@ -302,14 +302,15 @@ func TestWebSocketLimits(t *testing.T) {
 	}
 }
 
-// A WebSocket may end when the token by which it was opened does.
+// A WebSocket may end when the token by which it was opened does. Until then it
+// counts for whom the token names, and for nobody else at the same address.
 func TestWebSocketToken(t *testing.T) {
 	r := start(t, fmt.Sprintf(`
 apis:
   chat:
     authorizers: {dev: {jwt: {issuer: "https://login.test", audience: test, jwks: development, leeway: 0s}}}
     authorize: dev
-    websocket: {end-with-token: true}
+    websocket: {end-with-token: true, per-principal: 1}
     routes: [{match: "GET /{proxy*}", target: "service:talker"}]
 services: {talker: {targets: ["%s"]}}
 `, talker(t)), nil)
@@ -317,15 +318,22 @@ services: {talker: {targets: ["%s"]}}
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := key.Sign(devkey.Claims{Issuer: "https://login.test", Audience: []string{"test"}, Subject: "alice", Lifetime: 2 * time.Second})
-	if err != nil {
-		t.Fatal(err)
+	as := func(subject string) string {
+		token, err := key.Sign(devkey.Claims{Issuer: "https://login.test", Audience: []string{"test"}, Subject: subject, Lifetime: 2 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "Authorization: Bearer " + token
 	}
 	d := dialer{t, r}
 	if _, resp, err := d.dial("wss://" + r.secure() + "/echo"); err == nil || resp.StatusCode != 401 {
 		t.Errorf("without a token: %v %v", resp, err)
 	}
-	c, _ := d.must("wss://"+r.secure()+"/echo", "Authorization: Bearer "+token)
+	c, _ := d.must("wss://"+r.secure()+"/echo", as("alice"))
+	if _, resp, err := d.dial("wss://"+r.secure()+"/echo", as("alice")); err == nil || resp.StatusCode != 429 {
+		t.Errorf("a second one of the same principal: %v %v", resp, err)
+	}
+	d.must("wss://"+r.secure()+"/echo", as("bob"))
 	say(t, c, "hello")
 	if got := closed(t, c); got != "1008 the credential has expired" {
 		t.Errorf("closed by %s", got)
