@@ -22,6 +22,7 @@ import (
 	"gatehouse/transform"
 	"gatehouse/upstream"
 	"gatehouse/validate"
+	"gatehouse/websocket"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -71,6 +72,7 @@ type Policies struct {
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
 	Validate  *validate.Config   `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
+	WebSocket *websocket.Config  `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *bound.Config      `yaml:"limits" doc:"limits of a request, and of how many are under way"`
@@ -117,6 +119,9 @@ func (p Policies) over(base Policies) Policies {
 	p.Headers = p.Headers.Over(base.Headers)
 	if p.Validate == nil {
 		p.Validate = base.Validate
+	}
+	if p.WebSocket == nil {
+		p.WebSocket = base.WebSocket
 	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout

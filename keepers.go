@@ -25,6 +25,7 @@ import (
 	"gatehouse/limit"
 	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -41,6 +42,7 @@ type keepers struct {
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -58,6 +60,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
@@ -133,6 +136,7 @@ type leases struct {
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	mirrors   *mirror.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -147,6 +151,7 @@ func (k *keepers) begin() *leases {
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		mirrors:   k.mirrors.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}

@@ -6,10 +6,12 @@ import (
 	"gatehouse/answer"
 	"gatehouse/api"
 	"gatehouse/canary"
+	"gatehouse/cors"
 	"gatehouse/exchange"
 	"gatehouse/respond"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/websocket"
 )
 
 // binder makes the targets of a configuration's routes from leases.
@@ -38,33 +40,50 @@ func (b *binder) target(e *endpoint) (http.Handler, *canary.Release, error) {
 
 // answerer returns what answers in the name of a target.
 func (b *binder) answerer(e *endpoint, target api.Target, rewrite *transform.Rewrite) (http.Handler, error) {
-	var shares []upstream.Share
+	var plain, sockets []upstream.Share
+	tunnels := false // some destination takes them
 	for _, to := range target.Destinations {
-		h, err := b.destination(e, to, rewrite)
+		h, socket, err := b.destination(e, to, rewrite)
 		if err != nil {
 			return nil, err
 		}
-		shares = append(shares, upstream.Share{Handler: h, Weight: to.Weight})
+		tunnels = tunnels || socket != nil
+		if socket == nil {
+			socket = h
+		}
+		plain = append(plain, upstream.Share{Handler: h, Weight: to.Weight})
+		sockets = append(sockets, upstream.Share{Handler: socket, Weight: to.Weight})
 	}
-	if len(shares) == 1 {
-		return shares[0].Handler, nil
+	if !tunnels {
+		return shared(plain), nil
 	}
-	return upstream.Split(shares), nil
+	policy := websocket.New(e.policies.WebSocket, cors.Allows(e.policies.CORS), b.leases.tunnels)
+	return policy.Around(shared(plain), shared(sockets)), nil
 }
 
-func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform.Rewrite) (http.Handler, error) {
+func shared(shares []upstream.Share) http.Handler {
+	if len(shares) == 1 {
+		return shares[0].Handler
+	}
+	return upstream.Split(shares)
+}
+
+// destination returns what answers in the name of one, and what leads tunnels
+// to it; nil where it takes none.
+func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform.Rewrite) (plain, sockets http.Handler, err error) {
 	rule := &exchange.Rule{Filter: "answer", Name: string(to.Kind), At: to.At}
 	switch to.Kind {
 	case api.Mock:
-		return answer.Mock(rule, mockOf(to)), nil
+		return answer.Mock(rule, mockOf(to)), nil, nil
 	case api.Redirect:
-		return answer.Redirect(rule, to.Name), nil
+		return answer.Redirect(rule, to.Name), nil, nil
 	}
 	s, err := b.service(to)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter(rewrite)}), nil
+	route := upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter(rewrite)}
+	return upstream.New(route), upstream.NewSocket(route, b.leases.tunnels), nil
 }
 
 // mockOf returns what a mock answers.

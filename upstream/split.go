@@ -26,13 +26,27 @@ func Split(shares []Share) http.Handler {
 		if share.Weight > 0 {
 			weights = append(weights, share.Weight)
 			s.shares = append(s.shares, share)
-			h, _ := share.Handler.(*handler)
+			h := handlerOf(share.Handler)
 			s.services = append(s.services, h)
 			s.sticky = s.sticky || h != nil && h.Service.sticky != nil
 		}
 	}
 	s.turns = balance.NewSplit(weights)
 	return s
+}
+
+// handlerOf returns the handler of a service, whatever it speaks; nil for what is
+// something else.
+func handlerOf(h http.Handler) *handler {
+	switch h := h.(type) {
+	case *handler:
+		return h
+	case *handler2:
+		return &h.handler
+	case *socket:
+		return &h.handler
+	}
+	return nil
 }
 
 type split struct {
