@@ -84,6 +84,9 @@ func (c *call) deliver(head wire.Head) {
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
 	for {
+		if c.splices() && !c.passUnseen() {
+			return
+		}
 		p, err := c.in.Next()
 		if err == io.EOF {
 			break

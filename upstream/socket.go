@@ -28,10 +28,10 @@ func NewSocket(r Route, k *tunnel.Keeper) http.Handler {
 	if r.Service.config.protocol() == target.HTTP2 {
 		return New(r)
 	}
-	return &socket{handler{r}, k}
+	return &opener{handler{r}, k}
 }
 
-type socket struct {
+type opener struct {
 	handler
 	tunnels *tunnel.Keeper
 }
@@ -44,33 +44,33 @@ type joint struct {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *socket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o *opener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.From(r)
-	j, ok := s.open(w, r, x)
+	j, ok := o.open(w, r, x)
 	if !ok {
 		return
 	}
 	x.Tunnel.Open = true
-	x.Tunnel.Run = func() { s.run(x, j) }
+	x.Tunnel.Run = func() { o.run(x, j) }
 }
 
 // run passes bytes until the tunnel has ended. It holds nothing of the request
 // but its record.
-func (s *socket) run(x *exchange.Exchange, j joint) {
+func (o *opener) run(x *exchange.Exchange, j joint) {
 	defer j.endpoint.Load.Add(-1)
 	defer j.conn.Discard()
-	o := s.tunnels.Join(j.client, j.service, tunnel.Limits{MaxAge: x.Tunnel.MaxAge, Idle: x.Tunnel.Idle, Until: x.Tunnel.Until})
-	x.Tunnel.In, x.Tunnel.Out, x.Tunnel.End = o.In, o.Out, string(o.End)
-	x.Trail.Add(s.Service.rule, exchange.Passed, fmt.Sprintf("a WebSocket, ended by %s: %d bytes in, %d out", o.End, o.In, o.Out))
+	ended := o.tunnels.Join(j.client, j.service, tunnel.Limits{MaxAge: x.Tunnel.MaxAge, Idle: x.Tunnel.Idle, Until: x.Tunnel.Until})
+	x.Tunnel.In, x.Tunnel.Out, x.Tunnel.End = ended.In, ended.Out, string(ended.End)
+	x.Trail.Add(o.Service.rule, exchange.Passed, fmt.Sprintf("a WebSocket, ended by %s: %d bytes in, %d out", ended.End, ended.In, ended.Out))
 }
 
 // open passes the handshake on. It reports false where there is no tunnel and
 // the request has its answer. A tunnel holds nothing of the call.
-func (s *socket) open(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) (j joint, ok bool) {
+func (o *opener) open(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) (j joint, ok bool) {
 	c := calls.Get().(*call)
-	c.handler, c.w, c.r, c.x = &s.handler, w, r, x
+	c.handler, c.w, c.r, c.x = &o.handler, w, r, x
 	defer c.release()
-	x.Upstream.Service = s.Service.Name()
+	x.Upstream.Service = o.Service.Name()
 	if r.ProtoMajor == 2 {
 		r.Header["Sec-Websocket-Key"] = []string{newKey()} // which HTTP/2 does without
 	}

@@ -43,7 +43,7 @@ func handlerOf(h http.Handler) *handler {
 		return h
 	case *handler2:
 		return &h.handler
-	case *socket:
+	case *opener:
 		return &h.handler
 	}
 	return nil
