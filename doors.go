@@ -61,7 +61,7 @@ func (b *binder) doors(e *endpoint, l *leases) *doors {
 			own.policies.Authorize, own.policies.CORS, own.policies.Headers = nil, nil, nil
 			own.body = maxDoorBody
 			own.counts = l.observe.Route(e.api, e.stage, own.name)
-			own.path(nil, b.known[e.api][name].Door(), l)
+			own.path(parts{target: b.known[e.api][name].Door()}, l)
 			d.all = append(d.all, door{slices.Concat(c.OIDC.Segments(), []string{action}), &own})
 		}
 	}
@@ -72,7 +72,7 @@ func (b *binder) doors(e *endpoint, l *leases) *doors {
 		own.throttle = throttle.PerCaller(e.throttle)
 		own.policies.Authorize, own.policies.Headers, own.policies.Identity = nil, nil, nil
 		own.counts = l.observe.Route(e.api, e.stage, own.name)
-		own.path(nil, keySet(l.identity), l)
+		own.path(parts{target: keySet(l.identity)}, l)
 		d.all = append(d.all, door{strings.Split(strings.Trim(token.JWKS, "/"), "/"), &own})
 	}
 	if len(d.all) == 0 {

@@ -17,6 +17,7 @@ import (
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -26,7 +27,9 @@ import (
 	"gatehouse/iam"
 	"gatehouse/keeper"
 	"gatehouse/limit"
+	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -40,9 +43,12 @@ type keepers struct {
 	observe   *observe.Keeper
 	limits    *limit.Keeper
 	sealer    *iam.Sealer
+	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	identity  func() (*devkey.Key, error) // signs what services are told
 	upstreams *upstream.Keeper
+	mirrors   *mirror.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -65,6 +71,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
@@ -82,7 +89,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Sessions:      sealer,
 		Log:           o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.bounds = bound.NewKeeper()
+	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
@@ -149,6 +158,7 @@ func fetching(client *http.Client) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.mirrors.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -161,12 +171,15 @@ type leases struct {
 	acme        *acme.Lease
 	observe     *observe.Lease
 	limits      *limit.Lease
+	bounds      *bound.Lease
 	sealer      *iam.Sealer   // has nothing to lease
 	signed      *sigv4.Keeper // nor has this
 	identityKey func() (*devkey.Key, error)
 	identity    *devkey.Key // nil where nobody is told by a token
 	keys        *auth.Lease
 	upstreams   *upstream.Lease
+	mirrors     *mirror.Lease
+	tunnels     *tunnel.Keeper // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
 }
@@ -177,11 +190,14 @@ func (k *keepers) begin() *leases {
 		acme:        k.acme.Begin(),
 		observe:     k.observe.Begin(),
 		limits:      k.limits.Begin(),
+		bounds:      k.bounds.Begin(),
 		sealer:      k.sealer,
 		identityKey: k.identity,
 		signed:      k.keys.Signatures(),
 		keys:        k.keys.Begin(),
 		upstreams:   k.upstreams.Begin(),
+		mirrors:     k.mirrors.Begin(),
+		tunnels:     k.tunnels,
 		listeners:   k.listeners.Begin(),
 		admin:       k.admin.Begin(),
 	}
@@ -192,8 +208,10 @@ func (k *keepers) begin() *leases {
 func (l *leases) commit() {
 	l.observe.Commit()
 	l.limits.Commit()
+	l.bounds.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
+	l.mirrors.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -204,8 +222,10 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
+	l.bounds.Abort()
 	l.limits.Abort()
 	l.observe.Abort()
 }
