@@ -7,6 +7,7 @@ import (
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/mtls"
 	"gatehouse/auth/oidc"
+	"gatehouse/auth/place"
 	"gatehouse/auth/sigv4"
 	"gatehouse/config"
 )
@@ -107,4 +108,24 @@ func (c *Config) QueryParameters() (names []string, at config.Pos) {
 		return c.HTTP.QueryParameters(), c.HTTP.Of("identity")
 	}
 	return nil, c.Pos
+}
+
+// Headers returns the headers that credentials are read from, beside those of its
+// scheme's own.
+func (c *Config) Headers() (names []string) {
+	var from []place.From
+	switch {
+	case c.JWT != nil:
+		from = c.JWT.From
+	case c.Token != nil:
+		from = c.Token.From
+	case c.HTTP != nil:
+		return c.HTTP.Headers()
+	}
+	for _, f := range from {
+		if f.Place == "header" {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -486,22 +485,7 @@ func TestLoginInBrowser(t *testing.T) {
 	}
 	r, p := startLogin(t, "")
 	p.set(func() { p.user = "" }) // the provider asks who it is
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here: scripts/setup installs it")
-	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.NoFirstRun, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("ignore-certificate-errors", true), chromedp.WSURLReadTimeout(60 * time.Second),
-	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
-	tab, cancel := chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	tab := startBrowser(t, port(r.secure())).ctx
 	site := "https://localhost:" + port(r.secure())
 	navigate := func(tab context.Context, address string) {
 		t.Helper()

@@ -83,6 +83,16 @@ func (c *Config) sources() []Source {
 	return c.Identity
 }
 
+// Headers returns the names of the headers that tell callers apart.
+func (c *Config) Headers() (names []string) {
+	for _, s := range c.sources() {
+		if s.Place == inHeader {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
 // QueryParameters returns the names of the query parameters that tell callers
 // apart.
 func (c *Config) QueryParameters() (names []string) {
