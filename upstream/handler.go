@@ -253,7 +253,7 @@ func (c *call) drop(reusable bool) {
 	}
 	if reusable {
 		p := c.Service.config.Pool
-		c.endpoint.Keep(c.conn, p.Idle, p.IdleTimeout.D())
+		c.endpoint.Keep(c.conn, c.x.Now(), p.Idle, p.IdleTimeout.D())
 	} else {
 		c.conn.Discard()
 	}
