@@ -75,6 +75,9 @@ func (c *call) deliver(head wire.Head) {
 	}
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
+	if large := head.Length > wire.LargeBuffer; large != c.large.Load() {
+		c.large.Store(large)
+	}
 	c.eager = head.Length < 0 || isEventStream(h)
 	if c.eager && c.Service.guard != nil {
 		c.judgeStatus(head.Status) // nobody knows when this ends

@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/balance"
@@ -26,9 +27,12 @@ type Route struct {
 // ends the chain: it writes the service's answer or a refusal, or panics with
 // http.ErrAbortHandler, x.Aborted set, where the answer has begun and cannot
 // be completed.
-func New(r Route) http.Handler { return &handler{r} }
+func New(r Route) http.Handler { return &handler{Route: r} }
 
-type handler struct{ Route }
+type handler struct {
+	Route
+	large atomic.Bool // the last answer did not fit into a large buffer
+}
 
 // smallBody is up to what length a body is read before a connection is taken,
 // and sent with the head by one write.
