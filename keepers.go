@@ -23,6 +23,7 @@ import (
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -37,6 +38,7 @@ type keepers struct {
 	limits    *limit.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -54,6 +56,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
@@ -124,6 +127,7 @@ type leases struct {
 	limits    *limit.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -136,6 +140,7 @@ func (k *keepers) begin() *leases {
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}

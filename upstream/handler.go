@@ -27,11 +27,16 @@ type Route struct {
 // ends the chain: it writes the service's answer or a refusal, or panics with
 // http.ErrAbortHandler, x.Aborted set, where the answer has begun and cannot
 // be completed.
-func New(r Route) http.Handler { return &handler{Route: r} }
+func New(r Route) http.Handler {
+	if r.Service.config.protocol() == target.HTTP1 {
+		return &handler{Route: r}
+	}
+	return newHandler2(r)
+}
 
 type handler struct {
 	Route
-	large atomic.Bool // the last answer did not fit into a large buffer
+	bulky atomic.Bool // the last answer did not fit into a large buffer
 }
 
 // smallBody is up to what length a body is read before a connection is taken,

@@ -22,7 +22,7 @@ func (c *call) send() *failure {
 	now := c.x.Now()
 	c.clock = clock{sent: now}
 	c.in.Reset(c)
-	c.in.Expect(c.large.Load())
+	c.in.Expect(c.bulky.Load())
 	c.conn.WaitAtLeast(now, slice)
 	if len(c.out) > unguarded {
 		until := now.Add(c.Service.config.Timeouts.Answer.D())
