@@ -90,6 +90,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	<-ctx.Done()
 	<-done
 	limit := g.endReloads()
+	g.keepers.acme.Retire() // its challenges would be answered no more
 	drain, cancel := context.WithTimeout(g.hurried, limit)
 	defer cancel()
 	err := g.keepers.listeners.Shutdown(drain)

@@ -6,6 +6,10 @@ import "time"
 // for. Each may be nil.
 type Sources struct {
 	Upstreams func() []UpstreamStats
+	Services  func() []ServiceStats
+	Breakers  func() []BreakerStats
+	Queues    func() []QueueStats
+	Names     func() []NameStats
 	Listeners func() []ListenerStats
 	Throttles func() []ThrottleStats
 	Keys      func() []KeySetStats
@@ -13,6 +17,16 @@ type Sources struct {
 	Bodies    func() BodyStats
 	Codings   func() []CodingStats
 	Encoders  func() EncoderStats
+
+	Certificates func() []CertificateStats
+}
+
+// CertificateStats is one name that a certificate is served for.
+type CertificateStats struct {
+	Name     string
+	Source   string    // file or acme
+	Expires  time.Time // zero for none yet
+	Failures uint64    // attempts to obtain or renew it that failed
 }
 
 // UpstreamStats is one target of one service.
@@ -20,6 +34,9 @@ type UpstreamStats struct {
 	Service         string
 	Target          string
 	Healthy         bool
+	Ejected         bool
+	Ejections       uint64
+	Share           float64 // of what its weight says
 	InFlight        int64
 	Requests        uint64 // attempts sent
 	ConnectFailures uint64
