@@ -68,6 +68,7 @@ func TestProblems(t *testing.T) {
 		{Resource, one(fine + `,"Principal":{"Service":"lambda"}`), `"lambda" is no service: write lambda.amazonaws.com or apigateway.amazonaws.com`},
 		{Resource, one(fine + `,"NotPrincipal":"*"`), "NotPrincipal with Allow would allow all others, known or not: name those who may under Principal"},
 		{Resource, one(`"Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{"AWS":["123456789012","*"]}`), `NotPrincipal "*" leaves nobody whom the statement denies anything: name those whom it spares`},
+		{Trust, one(`"Effect":"Deny","Action":"sts:AssumeRole","NotPrincipal":{"AWS":"123456789012"}`), "a trust policy has no NotPrincipal: name those whom it trusts under Principal"},
 		{Trust, one(fine + `,"Principal":"*"`), "a trust policy has no Resource: it is about the role that it belongs to"},
 		{Identity, one(fine + `,"Condition":[]`), `Condition is an object such as {"StringEquals": {"aws:username": "ci"}}`},
 		{Identity, one(fine + `,"Condition":{"StringEquals":"ci"}`), `StringEquals holds an object such as {"aws:username": "ci"}`},
