@@ -20,6 +20,7 @@ import (
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/websocket"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -66,6 +67,7 @@ type Policies struct {
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	WebSocket *websocket.Config  `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
@@ -119,6 +121,9 @@ func (p Policies) over(base Policies) Policies {
 		p.CORS = base.CORS
 	}
 	p.Headers = p.Headers.Over(base.Headers)
+	if p.WebSocket == nil {
+		p.WebSocket = base.WebSocket
+	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

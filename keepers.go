@@ -25,6 +25,7 @@ import (
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -40,6 +41,7 @@ type keepers struct {
 	sealer    *iam.Sealer
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -62,6 +64,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
@@ -134,6 +137,7 @@ type leases struct {
 	signed    *sigv4.Keeper // nor has this
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -148,6 +152,7 @@ func (k *keepers) begin() *leases {
 		signed:    k.keys.Signatures(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}

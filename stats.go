@@ -23,6 +23,7 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 		Bodies:    k.bodyStats,
 		Codings:   k.codingStats,
 		Encoders:  k.encoderStats,
+		Tunnels:   k.tunnelStats,
 
 		Certificates: g.certificateStats,
 	}
@@ -89,4 +90,13 @@ func (k *keepers) codingStats() []metrics.CodingStats {
 func (k *keepers) encoderStats() metrics.EncoderStats {
 	u := k.encoders.Usage()
 	return metrics.EncoderStats{Used: u.Used, Limit: u.Limit, Refused: u.Refused}
+}
+
+func (k *keepers) tunnelStats() metrics.TunnelStats {
+	s := k.tunnels.Stats()
+	out := metrics.TunnelStats{Open: int64(s.Open), Opened: s.Opened, In: s.In, Out: s.Out}
+	for end, n := range s.Ends {
+		out.Ends = append(out.Ends, metrics.TunnelEnd{Why: string(end), Number: n})
+	}
+	return out
 }

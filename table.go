@@ -96,7 +96,7 @@ func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)}, "policy": e.policyConfigs(cfg),
-		"throttle": e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
+		"throttle": e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "websocket": p.WebSocket, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
 		"target": []any{e.target, e.serviceConfigs(cfg)}, "rewrite": e.rewrite,
 	}

@@ -5,8 +5,10 @@ import (
 
 	"gatehouse/answer"
 	"gatehouse/api"
+	"gatehouse/cors"
 	"gatehouse/exchange"
 	"gatehouse/upstream"
+	"gatehouse/websocket"
 )
 
 // binder makes the targets of a configuration's routes from leases.
@@ -47,7 +49,9 @@ func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter()}), nil
+	route := upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter()}
+	sockets := websocket.New(e.policies.WebSocket, cors.Allows(e.policies.CORS), b.leases.tunnels)
+	return sockets.Around(upstream.New(route), upstream.NewSocket(route, b.leases.tunnels)), nil
 }
 
 // service leases a service once, whatever the number of routes.

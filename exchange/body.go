@@ -100,6 +100,18 @@ func (b *Body) Declared() int64 { return b.declared }
 // SetLimit sets how many bytes the body may have; zero means no limit.
 func (b *Body) SetLimit(n int64) { b.limit = n }
 
+// Limit returns what SetLimit set.
+func (b *Body) Limit() int64 { return b.limit }
+
+// Patient lifts the listener's limits on how slowly the body may come: for a
+// stream in which the client may be silent. It is called before the body is
+// read on.
+func (b *Body) Patient() {
+	if p, ok := b.src.(interface{ Patient() }); ok {
+		p.Patient()
+	}
+}
+
 // Check returns ErrBodyTooLarge where the declared length, or what was read, is
 // over the limit.
 func (b *Body) Check() error {

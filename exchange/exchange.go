@@ -91,6 +91,7 @@ type Exchange struct {
 	RateLimit RateLimit
 	Upstream  Upstream
 	Coding    Coding
+	Tunnel    *Tunnel // nil where the request is no tunnel's
 	Trail     Trail
 
 	// Refused is the gateway's own refusal; nil where a target answered.

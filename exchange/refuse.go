@@ -18,6 +18,7 @@ type Refusal struct {
 	Status  int
 	Type    string        // x-amzn-errortype; "" for the usual one of Status
 	Message string        // "" for the usual one of Status
+	GRPC    int           // grpc-status for a gRPC call; 0 for what Status maps to
 	Rule    *Rule         // who refuses, and by which line; never nil
 	Reason  string        // in one or two words, one of few: the metrics' label
 	Detail  string        // what was found; for log and trail, never a credential
@@ -80,6 +81,10 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 		refuseGRPC(w, f)
 		return true
 	}
+	if kind, text := webKind(r); kind != "" {
+		refuseWeb(w, f, kind, text)
+		return true
+	}
 	body := f.text(h)
 	w.WriteHeader(f.Status)
 	_, _ = w.Write(body)
@@ -116,19 +121,27 @@ func isGRPC(r *http.Request) bool {
 	return t == "application/grpc" || strings.HasPrefix(t, "application/grpc+") || strings.HasPrefix(t, "application/grpc;")
 }
 
+// grpcStatus returns the refusal's grpc-status.
+func (f *Refusal) grpcStatus() string {
+	if f.GRPC != 0 {
+		return strconv.Itoa(f.GRPC)
+	}
+	return strconv.Itoa(GRPCCode(f.Status))
+}
+
 // refuseGRPC writes a trailers-only answer: HTTP 200 with the status in the
 // head, as gRPC over HTTP/2 defines it.
 func refuseGRPC(w http.ResponseWriter, f Refusal) {
 	h := w.Header()
 	h.Set("Content-Type", "application/grpc")
-	h.Set("Grpc-Status", strconv.Itoa(grpcCode(f.Status)))
-	h.Set("Grpc-Message", grpcMessage(f.Message))
+	h.Set("Grpc-Status", f.grpcStatus())
+	h.Set("Grpc-Message", GRPCMessage(f.Message))
 	w.WriteHeader(http.StatusOK)
 }
 
-// grpcMessage encodes a message as gRPC over HTTP/2 asks for: all but printable
+// GRPCMessage encodes a message as gRPC over HTTP/2 asks for: all but printable
 // ASCII, and "%", in percent encoding.
-func grpcMessage(s string) string {
+func GRPCMessage(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= ' ' && c <= '~' && c != '%' {
@@ -140,9 +153,9 @@ func grpcMessage(s string) string {
 	return string(b)
 }
 
-// grpcCode maps a status as gRPC's "HTTP to gRPC Status Code Mapping" does,
+// GRPCCode maps a status as gRPC's "HTTP to gRPC Status Code Mapping" does,
 // with the codes that say more where gRPC has them.
-func grpcCode(status int) int {
+func GRPCCode(status int) int {
 	switch status {
 	case http.StatusBadRequest:
 		return 13 // INTERNAL

@@ -1,10 +1,13 @@
 package exchange_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +101,7 @@ func TestRefuseEndsNoOtherStream(t *testing.T) {
 func TestRefuseGRPC(t *testing.T) {
 	for contentType, is := range map[string]bool{
 		"application/grpc": true, "application/grpc+proto": true, "application/grpc;x=y": true,
-		"application/grpc-web": false, "application/json": false, "": false,
+		"application/grpc-webx": false, "application/json": false, "": false,
 	} {
 		for status, code := range map[int]string{400: "13", 401: "16", 403: "7", 404: "12", 405: "12", 413: "8", 429: "8", 408: "4", 504: "4", 502: "14", 503: "14", 500: "2"} {
 			rec, x := answer(t, "POST", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
@@ -203,5 +206,25 @@ func TestPrincipal(t *testing.T) {
 	}
 	if exchange.From(httptest.NewRequest("GET", "/", nil)) != nil {
 		t.Error("an Exchange from nowhere")
+	}
+}
+
+// A gRPC-Web client finds the status in the body, in the form in which it asked.
+func TestRefuseGRPCWeb(t *testing.T) {
+	for contentType, text := range map[string]bool{"application/grpc-web": false, "application/grpc-web+proto": false, "application/grpc-web-text+proto": true} {
+		rec, _ := answer(t, "POST", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Content-Type", contentType)
+			exchange.Refuse(w, r, exchange.Refusal{Status: 401, Message: "who\r\nare you", Rule: testRule})
+		})
+		body := rec.Body.Bytes()
+		if text {
+			body, _ = base64.StdEncoding.DecodeString(string(body))
+		}
+		lines := strings.Split(strings.TrimSuffix(string(body[5:]), "\r\n"), "\r\n")
+		slices.Sort(lines)
+		want := "grpc-message:who%0D%0Aare you grpc-status:16"
+		if rec.Code != 200 || rec.Header().Get("Content-Type") != contentType || body[0] != 0x80 || int(binary.BigEndian.Uint32(body[1:])) != len(body)-5 || strings.Join(lines, " ") != want {
+			t.Errorf("%s: %d %q %v", contentType, rec.Code, body, rec.Header())
+		}
 	}
 }

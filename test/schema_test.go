@@ -53,7 +53,7 @@ func valid(t *testing.T, s *jsonschema.Schema, text string) error {
 }
 
 // backendAddress is an address that a scenario fills in.
-var backendAddress = regexp.MustCompile(`\{\{\w+\}\}`)
+var backendAddress = regexp.MustCompile(`\{\{[\w-]+\}\}`)
 
 // TestSchemaOfExamples: an editor marks nothing in a configuration that works.
 func TestSchemaOfExamples(t *testing.T) {

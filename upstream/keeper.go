@@ -116,7 +116,7 @@ type Lease struct {
 // or there is no internal authority.
 func (l *Lease) Service(c Config) (*Service, error) {
 	c = c.filled()
-	id, err := newIdentity(c.TLS, l.keeper.options.Certificate)
+	id, err := newIdentity(c.TLS, c.protocol(), l.keeper.options.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", c.Name, err)
 	}
@@ -168,7 +168,7 @@ func (l *Lease) watch(c Config, g *target.Group) *target.Watch {
 	key := target.WatchKey{
 		Group:        g.Key(),
 		CheckOptions: balance.CheckOptions{Interval: h.Interval.D(), Timeout: h.Timeout.D(), Healthy: h.Healthy, Unhealthy: h.Unhealthy},
-		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status),
+		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status), GRPC: h.GRPC.target(),
 	}
 	w, _ := l.watches.Get(key, func() (*target.Watch, error) {
 		return target.OpenWatch(g, key, h.Status.Has, l.keeper.options.Log), nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/observe/escape"
 	"gatehouse/observe/trace"
 )
@@ -108,6 +109,9 @@ func outcomeFields() map[string]field {
 		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
 		"aborted":               {number: true, raw: aborted},
+		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
+		"tunnel.bytesOut":       {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
+		"tunnel.end":            {text: tunnelEnd},
 		"coding":                {text: func(r *Record) string { return r.Coding.Name }},
 		"plainLength":           {number: true, raw: plainLength},
 	}
@@ -204,4 +208,20 @@ func aborted(b []byte, r *Record) []byte {
 		return append(b, "true"...)
 	}
 	return append(b, "false"...)
+}
+
+func tunnelNumber(of func(*exchange.Tunnel) int64) func([]byte, *Record) []byte {
+	return func(b []byte, r *Record) []byte {
+		if r.Tunnel == nil || !r.Tunnel.Open {
+			return b
+		}
+		return appendInt(b, of(r.Tunnel))
+	}
+}
+
+func tunnelEnd(r *Record) string {
+	if r.Tunnel == nil {
+		return ""
+	}
+	return r.Tunnel.End
 }

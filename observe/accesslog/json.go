@@ -41,6 +41,7 @@ func (f *Format) appendJSON(b []byte, rec *Record) []byte {
 	b = appendTrace(b, x)
 	b = number(b, `,"generation":`, int64(x.Generation))
 	b = appendUpstream(b, &x.Upstream)
+	b = appendTunnel(b, x.Tunnel)
 	b = appendRefusal(b, x.Refused)
 	if x.Aborted {
 		b = append(b, `,"aborted":true`...)
@@ -105,6 +106,16 @@ func appendUpstream(b []byte, u *exchange.Upstream) []byte {
 	}
 	b = number(b, `,"attempts":`, int64(u.Attempts))
 	b = text(b, `,"error":"`, u.Error)
+	return append(b, '}')
+}
+
+func appendTunnel(b []byte, t *exchange.Tunnel) []byte {
+	if t == nil || !t.Open {
+		return b
+	}
+	b = number(b, `,"tunnel":{"bytesIn":`, t.In)
+	b = number(b, `,"bytesOut":`, t.Out)
+	b = text(b, `,"end":"`, t.End)
 	return append(b, '}')
 }
 
