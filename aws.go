@@ -26,10 +26,10 @@ func (d *draft) awsEndpoint(l *leases) *endpoint {
 		timeout:  defaultTimeout, body: maxCall, rule: stsRule,
 	}
 	e.counts = l.observe.Route("", "", "")
-	e.path(nil, sts.New(sts.Options{
+	e.path(parts{target: sts.New(sts.Options{
 		Directory: d.users, Sealer: l.sealer, Rule: stsRule,
 		Signatures: signatures{l.signed.Verifier(d.users, sts.Service, maxCall)},
-	}), l)
+	})}, l)
 	return e
 }
 

@@ -35,7 +35,7 @@ func (cfg *Config) apiARN(name string) string {
 
 // rightsOf returns the policies that a route's requests meet; nil where neither
 // the API has one nor any authorizer of the route knows users of iam.
-func (d *draft) rightsOf(a *API, dep api.Deployment[Policies], e *endpoint) *authorize.Rights {
+func (d *draft) rightsOf(a *API, dep *api.Deployment[Policies], e *endpoint) *authorize.Rights {
 	if d.rights[a.Name] == nil && !e.signed(a) {
 		return nil
 	}

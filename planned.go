@@ -15,11 +15,8 @@ func planned() map[string]string {
 		"notify":      "notifications",
 
 		"listen.network-acl":         "network ACLs",
-		"apis.*.definition":          "OpenAPI definitions",
-		"apis.*.stages.*.definition": "OpenAPI definitions",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
-		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
 	for _, scheme := range []string{"function", "oidc", "mtls", "identity", "ttl"} {
@@ -27,7 +24,7 @@ func planned() map[string]string {
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "api-key": "usage plans and API keys",
-		"validate": "checks of requests", "cache": "caches",
+		"cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

@@ -79,7 +79,8 @@ func (c *call) deliver(head wire.Head) {
 	if c.eager && c.Service.guard != nil {
 		c.judgeStatus(head.Status) // nobody knows when this ends
 	}
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
+	c.stick(h, head.Status)
+	c.x.Trail.Add(c.Service.rule, exchange.Passed, c.how())
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
 	for {

@@ -57,6 +57,7 @@ type call struct {
 	set      *set
 	query    balance.Query
 	picked   int // of set
+	session  session
 	held     held
 	endpoint *target.Endpoint
 	conn     *target.Conn

@@ -182,6 +182,7 @@ func (c *call) accept(head wire.Head) *failure {
 	for name, values := range head.Early {
 		h[name] = values
 	}
+	c.stick(h, head.Status)
 	return nil
 }
 

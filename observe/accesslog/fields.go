@@ -49,7 +49,7 @@ func unfilled() []string {
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
 		"identity.principalOrgId", "identity.vpcId", "identity.vpceId",
-		"integration.requestId", "isCanaryRequest", "resourceId", "tlsVersion",
+		"integration.requestId", "resourceId", "tlsVersion",
 		"waf.latency", "wafResponseCode", "webaclArn",
 	}
 }
@@ -109,6 +109,7 @@ func outcomeFields() map[string]field {
 		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
 		"aborted":               {number: true, raw: aborted},
+		"isCanaryRequest":       {number: true, raw: isCanary},
 		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
 		"tunnel.bytesOut":       {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
 		"tunnel.end":            {text: tunnelEnd},
@@ -201,6 +202,16 @@ func upstreamLatency(b []byte, r *Record) []byte {
 		return b
 	}
 	return appendInt(b, r.Upstream.Latency.Milliseconds())
+}
+
+func isCanary(b []byte, r *Record) []byte {
+	switch r.Variant {
+	case exchange.Canary:
+		return append(b, "true"...)
+	case exchange.Stable:
+		return append(b, "false"...)
+	}
+	return b
 }
 
 func aborted(b []byte, r *Record) []byte {
