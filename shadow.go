@@ -1,7 +1,6 @@
 package gatehouse
 
 import (
-
 	"gatehouse/api"
 	"gatehouse/config"
 	"gatehouse/exchange"

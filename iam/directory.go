@@ -3,8 +3,10 @@ package iam
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -214,6 +216,7 @@ func (d *Directory) Session(s *Session) (*Caller, error) {
 	}
 	caller := d.caller(p, "assumed-role/"+role.Name+"/"+s.Name)
 	caller.Known.Claims["assumed-by"] = s.By
+	caller.Known.Claims["exp"] = json.Number(strconv.FormatInt(s.Expires, 10)) // as tokens say it
 	return caller, nil
 }
 

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,9 @@ func TestSession(t *testing.T) {
 	if p.Name != "arn:aws:sts::123456789012:assumed-role/deploy/run" || p.Role != "arn:aws:iam::123456789012:role/deploy" || caller.Known.ID != "iam:123456789012|assumed-role/deploy/run" ||
 		p.UserName != "" || !strings.HasPrefix(p.UserID, "AROA") || !strings.HasSuffix(p.UserID, ":run") || !p.Issued.Equal(now) || p.Origin != "ann" || len(p.Tags) != 2 || p.Tags[0].Value != "green" {
 		t.Errorf("%+v", p)
+	}
+	if exp := caller.Known.Claims["exp"]; exp != json.Number("1767326645") {
+		t.Errorf("exp: %v", exp)
 	}
 	for resource, want := range map[string]bool{"shop/prod/GET/x": true, "bank/prod/GET/x": false} {
 		r := &policy.Request{Principal: p, Action: policy.NewAction(Invoke), Resource: "arn:aws:execute-api:local:123456789012:" + resource, Account: "123456789012"}

@@ -68,15 +68,31 @@ func TestBotocore(t *testing.T) {
 	allServed(t, 60, "python3", "testdata/botocore_client.py", r.localhost(), r.rootsFile(), "AKIABOSS000000000000", ciSecret)
 }
 
-// The signers of JavaScript.
-func TestNodeSigners(t *testing.T) {
-	t.Parallel()
+// nodeModules returns where JavaScript's libraries are; it skips a test whose own
+// is not there.
+func nodeModules(t *testing.T, library string) string {
+	t.Helper()
 	modules, err := filepath.Abs("../.cache/node/node_modules")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, missing := os.Stat(filepath.Join(modules, "@smithy", "signature-v4"))
-	needs(t, "aws4 and @smithy/signature-v4", missing == nil && succeeds("node", "--version"))
+	_, missing := os.Stat(filepath.Join(modules, filepath.FromSlash(library)))
+	needs(t, library+" of JavaScript", missing == nil && succeeds("node", "--version"))
+	return modules
+}
+
+// The AWS SDK for JavaScript.
+func TestNodeSDK(t *testing.T) {
+	t.Parallel()
+	modules := nodeModules(t, "@aws-sdk/client-sts")
+	r, _ := startIAM(t)
+	allServed(t, 6, "env", "NODE_EXTRA_CA_CERTS="+r.rootsFile(), "node", "testdata/node_sdk.mjs", r.localhost(), "https://"+strings.Replace(r.address("127.0.0.1:00"), "127.0.0.1", "localhost", 1), ciKey, ciSecret, modules)
+}
+
+// The signers of JavaScript.
+func TestNodeSigners(t *testing.T) {
+	t.Parallel()
+	modules := nodeModules(t, "@smithy/signature-v4")
 	r, _ := startIAM(t)
 	allServed(t, 80, "node", "testdata/node_client.mjs", r.localhost(), r.rootsFile(), "AKIABOSS000000000000", ciSecret, modules)
 }

@@ -18,6 +18,7 @@ const cacheSize = 4096
 // is safe for concurrent use and takes no lock.
 type cache struct {
 	seed     maphash.Seed
+	users    atomic.Pointer[iam.Directory] // the last one that was said to be in use
 	keys     []atomic.Pointer[signingKey]
 	sessions []atomic.Pointer[opened]
 }
@@ -80,4 +81,18 @@ func (c *cache) session(token string, d *iam.Directory) *opened {
 func (c *cache) remember(o *opened) {
 	o.sum = maphash.String(c.seed, o.token)
 	c.sessions[o.sum%cacheSize].Store(o)
+}
+
+// use forgets the sessions of other directories: they would keep those from
+// being collected. Requests that are under way may bring some back until the
+// next time.
+func (c *cache) use(d *iam.Directory) {
+	if c.users.Swap(d) == d {
+		return
+	}
+	for i := range c.sessions {
+		if o := c.sessions[i].Load(); o != nil && o.directory != d {
+			c.sessions[i].CompareAndSwap(o, nil)
+		}
+	}
 }

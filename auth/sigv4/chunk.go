@@ -94,6 +94,13 @@ type chunks struct {
 // Close implements io.Closer.
 func (d *chunks) Close() error { return d.src.Close() }
 
+// Patient passes on that the client may be silent: see exchange.Body.
+func (d *chunks) Patient() {
+	if p, ok := d.src.(interface{ Patient() }); ok {
+		p.Patient()
+	}
+}
+
 // Read implements io.Reader.
 func (d *chunks) Read(p []byte) (int, error) {
 	if len(p) == 0 {

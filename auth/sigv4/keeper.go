@@ -25,6 +25,7 @@ func NewKeeper(sealer *iam.Sealer) *Keeper { return &Keeper{newCache(), sealer} 
 // Verifier returns what verifies requests that are signed for a service, by a
 // directory. Body is the largest body that is held to be compared with its hash.
 func (k *Keeper) Verifier(d *iam.Directory, service string, body int64) *Verifier {
+	k.cache.use(d)
 	return &Verifier{directory: d, sealer: k.sealer, cache: k.cache, service: service, body: body}
 }
 

@@ -270,7 +270,7 @@ func (g *generator) statement(use Use) map[string]any {
 		if s["Effect"] == "Deny" {
 			name = not("Principal", 2)
 		}
-		s[name] = g.principal()
+		s[name] = g.principal(name == "NotPrincipal")
 	}
 	if g.IntN(2) == 0 {
 		conditions := map[string]any{}
@@ -294,12 +294,15 @@ func (g *generator) resource() any {
 		"arn:aws:${x:text}:*:*:*", apiARN+"/prod/GET/users/${*}")
 }
 
-func (g *generator) principal() any {
-	if g.IntN(3) == 0 {
-		return "*"
+func (g *generator) principal(spared bool) any {
+	everybody := "*"
+	if spared {
+		everybody = account
+	} else if g.IntN(3) == 0 {
+		return everybody
 	}
 	one := func() any {
-		return g.pick("*", account, other, "arn:aws:iam::"+account+":root", "arn:aws:iam::"+account+":user/ci", "arn:aws:iam::"+account+":user/x",
+		return g.pick(everybody, account, other, "arn:aws:iam::"+account+":root", "arn:aws:iam::"+account+":user/ci", "arn:aws:iam::"+account+":user/x",
 			"arn:aws:iam::"+account+":role/quote", "arn:aws:sts::"+account+":assumed-role/quote/run")
 	}
 	if g.IntN(5) == 0 {

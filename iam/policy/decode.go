@@ -151,8 +151,12 @@ func (d *decoder) checkPrincipals(s *Element, v *value) {
 	case named == nil:
 	case d.use == Identity:
 		d.report.Errorf(named.at, "%s names no Principal: it is about whom it belongs to", d.use)
+	case v.find("NotPrincipal") != nil && d.use == Trust:
+		d.report.Errorf(named.at, "%s has no NotPrincipal: name those whom it trusts under Principal", d.use)
 	case v.find("NotPrincipal") != nil && !s.Deny:
 		d.report.Errorf(named.at, "NotPrincipal with Allow would allow all others, known or not: name those who may under Principal")
+	case s.NotPrincipals != nil && s.NotPrincipals.Any:
+		d.report.Errorf(named.at, `NotPrincipal "*" leaves nobody whom the statement denies anything: name those whom it spares`)
 	}
 }
 

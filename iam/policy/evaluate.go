@@ -231,9 +231,17 @@ func (e *evaluation) allows(p *Policy) *Statement {
 }
 
 // concerns reports whether a statement is about who calls: where it names
-// principals, about them; an identity's is about whom it belongs to.
+// principals, about them; an identity's is about whom it belongs to. NotPrincipal
+// spares only those that it names themselves: policies name the account beside
+// the user, as AWS asks for, and mean none of the account's other users.
 func (e *evaluation) concerns(s *Statement) bool {
-	return s.principals == nil || (s.principals.names(e.request) != notNamed) != s.notPrincipals
+	switch {
+	case s.principals == nil:
+		return true
+	case s.notPrincipals:
+		return s.principals.names(e.request) != byName
+	}
+	return s.principals.names(e.request) != notNamed
 }
 
 // applies reports whether a statement is about what is asked for.

@@ -196,13 +196,17 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// NotPrincipal denies all but those whom it names.
+// NotPrincipal denies all but those whom it names themselves: the account that
+// stands beside them, as AWS asks for, spares nobody else, and a role none of its
+// sessions.
 func TestNotPrincipal(t *testing.T) {
 	p := compile(t, Resource, `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"},
-		{"Sid":"Others","Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{"AWS":["arn:aws:iam::`+account+`:user/ci","arn:aws:iam::`+account+`:role/quote"]}}]}`)
-	stranger, visitor := user(), user()
+		{"Sid":"Others","Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{"AWS":["arn:aws:iam::`+account+`:root","`+account+`","arn:aws:iam::`+account+`:user/ci",
+			"arn:aws:iam::`+account+`:role/quote","arn:aws:sts::`+account+`:assumed-role/quote/run"]}}]}`)
+	named, visitor, another := user(), user(), session()
 	visitor.Name, visitor.UserName = "arn:aws:iam::"+account+":user/other", "other"
-	for who, want := range map[*Principal]bool{stranger: true, session(): true, visitor: false, nil: false} {
+	another.Name = "arn:aws:sts::" + account + ":assumed-role/quote/walk"
+	for who, want := range map[*Principal]bool{named: true, session(): true, visitor: false, another: false, nil: false} {
 		if got := Evaluate(ask(who), Policies{Resource: p}); got.Allowed != want || !want && (got.By == nil || got.By.Sid != "Others") {
 			t.Errorf("%+v: %+v", who, got)
 		}

@@ -158,7 +158,7 @@ func (c *naiveCase) names(s map[string]any) int {
 		return c.named(p)
 	}
 	if p, ok := s["NotPrincipal"]; ok {
-		if c.named(p) > 0 {
+		if c.named(p) == 3 { // by itself: neither its account nor its role counts
 			return 0
 		}
 		return 3

@@ -67,6 +67,8 @@ func TestProblems(t *testing.T) {
 		{Resource, one(fine + `,"Principal":{"AWS":["1234","arn:aws:iam::123456789012:group/x"]}`), "\"1234\" is no principal: write an account's 12 digits or an ARN such as arn:aws:iam::123456789012:user/ci\n\"arn:aws:iam::123456789012:group/x\" names no principal: those are root, user/NAME and role/NAME of iam, and assumed-role/ROLE/SESSION of sts"},
 		{Resource, one(fine + `,"Principal":{"Service":"lambda"}`), `"lambda" is no service: write lambda.amazonaws.com or apigateway.amazonaws.com`},
 		{Resource, one(fine + `,"NotPrincipal":"*"`), "NotPrincipal with Allow would allow all others, known or not: name those who may under Principal"},
+		{Resource, one(`"Effect":"Deny","Action":"*","Resource":"*","NotPrincipal":{"AWS":["123456789012","*"]}`), `NotPrincipal "*" leaves nobody whom the statement denies anything: name those whom it spares`},
+		{Trust, one(`"Effect":"Deny","Action":"sts:AssumeRole","NotPrincipal":{"AWS":"123456789012"}`), "a trust policy has no NotPrincipal: name those whom it trusts under Principal"},
 		{Trust, one(fine + `,"Principal":"*"`), "a trust policy has no Resource: it is about the role that it belongs to"},
 		{Identity, one(fine + `,"Condition":[]`), `Condition is an object such as {"StringEquals": {"aws:username": "ci"}}`},
 		{Identity, one(fine + `,"Condition":{"StringEquals":"ci"}`), `StringEquals holds an object such as {"aws:username": "ci"}`},
