@@ -279,7 +279,7 @@ func TestEvents(t *testing.T) {
 			b, _ := json.Marshal(at)
 			return string(b)
 		}
-		checks := map[string]string{}
+		var checks map[string]string
 		if options == "" {
 			checks = map[string]string{"cookies": `["a=1","b=2"]`, "headers x-two": `"1,2"`, "queryStringParameters q": `"1,2"`, "identitySource": `["Bearer t"]`, "requestContext http sourceIp": `"192.0.2.1"`, "pathParameters id": `"42"`, "requestContext requestId": `"` + x.ID + `"`}
 		} else {

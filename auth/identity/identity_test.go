@@ -67,7 +67,8 @@ func TestHeaders(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", tc.name, name, got, want)
 			}
 		}
-		if len(h["X_user"])+len(h["X_EMAIL"])+len(h["x-email"]) != 0 || h.Get("X-Other") != "stays" {
+		left := map[string][]string(h)
+		if len(left["X_user"])+len(left["X_EMAIL"])+len(left["x-email"]) != 0 || h.Get("X-Other") != "stays" {
 			t.Errorf("%s: %v", tc.name, h)
 		}
 	}

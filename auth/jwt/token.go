@@ -20,11 +20,9 @@ type token struct {
 }
 
 // parse takes a token in compact form apart (RFC 7515 section 7.1). Member
-// names must be unique and match exactly, and text must be UTF-8.
-func parse(s string) (t token, bad scheme.Verdict) { return parseAs(s, isTokenType) }
-
-// parseAs is parse for tokens of types that fits reports.
-func parseAs(s string, fits func(typ string) bool) (t token, bad scheme.Verdict) {
+// names must be unique and match exactly, text must be UTF-8, and its type (typ) one
+// that fits reports.
+func parse(s string, fits func(typ string) bool) (t token, bad scheme.Verdict) {
 	if len(s) > maxToken {
 		return t, scheme.Bad("malformed", "the token is longer than 16 KiB")
 	}

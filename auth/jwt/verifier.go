@@ -92,7 +92,7 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 // open returns what a token of a fitting type says, and by which of the issuer's
 // keys. Its times, and for whom it is, are not judged.
 func (v *Verifier) open(text string, fits func(typ string) bool) (map[string]any, *key, scheme.Verdict) {
-	t, bad := parseAs(text, fits)
+	t, bad := parse(text, fits)
 	if bad.Found {
 		return nil, nil, bad
 	}

@@ -33,7 +33,6 @@ type session struct {
 	principal *exchange.Principal
 	sid       string       // the provider's name for its own session
 	keys      []recall.Key // under which it may be revoked
-	print     recall.Key
 }
 
 func (s *session) expires() time.Time { return time.Unix(s.Expires, 0) }

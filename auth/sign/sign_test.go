@@ -38,7 +38,7 @@ func TestSign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{tc.algorithm})
+		parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{tc.algorithm})
 		if err != nil {
 			t.Fatal(err)
 		}
