@@ -191,7 +191,7 @@ func (f *requestFraming) noteRequest(name, value string) (bool, error) {
 	case "Transfer-Encoding", "Trailer":
 		return f.note(name, value)
 	}
-	if looksLikeFraming(name) {
+	if ResemblesFraming(name) {
 		return false, bad("a field that resembles one of the body's framing")
 	}
 	return true, nil
@@ -237,16 +237,17 @@ func (f *requestFraming) complete(q *Request, b *body) error {
 	return nil
 }
 
-// looksLikeFraming reports whether a lenient server could take name, which is
-// neither, for Content-Length or Transfer-Encoding.
-func looksLikeFraming(name string) bool {
+// ResemblesFraming reports whether a lenient server could take name, which is
+// neither, for Content-Length or Transfer-Encoding: many take any punctuation in
+// a name for the "_" of a CGI variable.
+func ResemblesFraming(name string) bool {
 	const most = len("Transfer-Encoding") + 8
 	if len(name) < len("ContentLength") || len(name) > most {
 		return false
 	}
-	switch name[0] {
-	case 'C', 'T', '-', '_':
-	default:
+	switch c := name[0] | 0x20; {
+	case c == 'c', c == 't':
+	case 'a' <= c && c <= 'z', isDigit(name[0]):
 		return false
 	}
 	var letters [most]byte
@@ -255,7 +256,7 @@ func looksLikeFraming(name string) bool {
 		if c := name[i] | 0x20; 'a' <= c && c <= 'z' {
 			letters[n] = c
 			n++
-		} else if name[i] != '-' && name[i] != '_' {
+		} else if isDigit(name[i]) {
 			return false
 		}
 	}
