@@ -34,7 +34,7 @@ func TestMutations(t *testing.T) {
 	}
 	for i := range messages {
 		sent := desync.Message(rand.New(rand.NewPCG(4, uint64(i))))
-		answers := w.say(t, sent)
+		answers := w.say(t, sent, true)
 		all := w.settle(t)
 		intended(t, sent, all)
 		seen += len(all)

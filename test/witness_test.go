@@ -49,8 +49,9 @@ func newWitness(t testing.TB) *witness {
 }
 
 // say sends bytes on a connection of their own, without TLS, and returns what
-// comes back until the gateway ends it.
-func (w *witness) say(t testing.TB, text string) (answers string) {
+// comes back until the gateway ends it. Whether the client says that nothing
+// more comes is the caller's choice: it may be taken for gone then.
+func (w *witness) say(t testing.TB, text string, ends bool) (answers string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", w.address("127.0.0.1:00"))
 	if err != nil {
@@ -60,7 +61,9 @@ func (w *witness) say(t testing.TB, text string) (answers string) {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	go func() { // it may be answered before it has all come
 		_, _ = io.WriteString(conn, text)
-		_ = conn.(*net.TCPConn).CloseWrite()
+		if ends {
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}
 	}()
 	b, err := io.ReadAll(conn)
 	if e, ok := err.(net.Error); ok && e.Timeout() {
@@ -75,9 +78,10 @@ func (w *witness) say(t testing.TB, text string) (answers string) {
 // else then comes by the same connection, and must get its own answer.
 func (w *witness) settle(t testing.TB) []desync.Request {
 	t.Helper()
+	w.quiet(t)
 	w.asked++
 	sentinel := fmt.Sprintf("/sentinel-%d", w.asked)
-	answer := w.say(t, "GET "+sentinel+" HTTP/1.1\r\nHost: somebody\r\nConnection: close\r\n\r\n")
+	answer := w.say(t, "GET "+sentinel+" HTTP/1.1\r\nHost: somebody\r\nConnection: close\r\n\r\n", false)
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
 	if a := read(resp, err); a.status != 200 || a.body != "GET "+sentinel {
 		t.Errorf("somebody else asked for %s and got %d %q %v", sentinel, a.status, a.body, a.err)
@@ -97,6 +101,18 @@ func (w *witness) settle(t testing.TB) []desync.Request {
 		t.Errorf("of the last request %d were recorded", len(all)-len(others))
 	}
 	return others
+}
+
+// quiet waits until the gateway has no request under way: of a stream that it
+// resets, its handler may still send something.
+func (w *witness) quiet(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if strings.Contains(w.metrics(), "gatehouse_requests_in_flight 0\n") {
+			return
+		}
+	}
+	t.Fatal("requests that do not end")
 }
 
 // logged returns the log's entries up to that of a sentinel, from behind the

@@ -88,7 +88,7 @@ func differ(a, b []Request) error {
 // there whatever it takes for one; never are those that it may not see at all.
 var (
 	once = []string{
-		"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "expect", "content-type", "content-encoding",
+		"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "expect",
 		"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
 	}
 	never = []string{
@@ -96,6 +96,7 @@ var (
 		"x-real-ip", "true-client-ip", "x-http-method-override", "x-original-url", "x-rewrite-url", "x-forwarded-user",
 		"remote-user", "x-gatehouse-principal",
 	}
+	plainly   = []string{"content-type", "content-encoding"} // that may be there by their own name alone
 	inTrailer = []string{"authorization", "cookie", "x-api-key", "set-cookie"} // nor those of once and never
 )
 
@@ -105,7 +106,7 @@ func lookalikes(r *Request) error {
 	count := map[string]int{}
 	for _, f := range r.fields {
 		name := folded(f[0])
-		if slices.Contains(never, name) {
+		if slices.Contains(never, name) || slices.Contains(plainly, name) && !strings.EqualFold(f[0], name) {
 			return fmt.Errorf("%s %s with the field %q", r.Method, r.Target, f[0])
 		}
 		if slices.Contains(once, name) {
@@ -116,7 +117,7 @@ func lookalikes(r *Request) error {
 	}
 	for _, f := range r.trailer {
 		name := folded(f[0])
-		if slices.Contains(never, name) || slices.Contains(once, name) || slices.Contains(inTrailer, name) {
+		if slices.Contains(never, name) || slices.Contains(once, name) || slices.Contains(inTrailer, name) || slices.Contains(plainly, name) {
 			return fmt.Errorf("%s %s with the trailer field %q", r.Method, r.Target, f[0])
 		}
 	}

@@ -151,13 +151,13 @@ func number(s string, base int) int {
 	return int(n)
 }
 
-// letters is a name without anything else, in lower case.
+// letters is a name without its punctuation, in lower case.
 func letters(name string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			return c | 0x20
-		case 'a' <= c && c <= 'z':
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
 			return c
 		}
 		return -1
