@@ -26,6 +26,14 @@ type frames struct {
 	block  bytes.Buffer
 	hpack  *hpack.Encoder
 	stream uint32 // the next one
+	begun  bool
+	failed error // of the last header block
+}
+
+// next returns the number of a new stream.
+func (f *frames) next() uint32 {
+	f.stream += 2
+	return f.stream - 2
 }
 
 // dialFrames opens a connection and says what must be said first, with settings
@@ -55,7 +63,7 @@ func (f *frames) headers(fields [][2]string, ends bool) {
 	for _, field := range fields {
 		_ = f.hpack.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
 	}
-	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream, BlockFragment: f.block.Bytes(), EndHeaders: true, EndStream: ends})
+	f.failed = f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream, BlockFragment: f.block.Bytes(), EndHeaders: true, EndStream: ends})
 }
 
 // outcome is what became of a stream: a status, "reset", or "" where the

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -277,10 +278,26 @@ func (rd *Reader) ReadBody(p []byte) (int, error) {
 	}
 	piece, err := rd.next(len(p))
 	n := copy(p, piece)
+	for err == nil && n < len(p) && rd.another() {
+		piece, err = rd.next(len(p) - n)
+		n += copy(p[n:], piece)
+	}
 	if err == nil && b.step == ended {
 		err = io.EOF
 	}
 	return n, err
+}
+
+// another reports whether some of a further chunk can be had without waiting for
+// it: small chunks are not worth a write each to whoever reads them.
+func (rd *Reader) another() bool {
+	const end = len("\r\n")
+	have := rd.Rest()
+	if rd.body.step != chunkEnd || len(have) <= end || have[end] == '0' {
+		return false // what may be the last is left for later: a trailer could have to be waited for
+	}
+	line := bytes.IndexByte(have[end:], '\n')
+	return line >= 0 && end+line+1 < len(have)
 }
 
 // readDirect reads a piece of the body without the buffer.

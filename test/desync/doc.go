@@ -96,7 +96,7 @@ var (
 		"x-real-ip", "true-client-ip", "x-http-method-override", "x-original-url", "x-rewrite-url", "x-forwarded-user",
 		"remote-user", "x-gatehouse-principal",
 	}
-	plainly   = []string{"content-type", "content-encoding"} // that may be there by their own name alone
+	plainly   = []string{"content-type", "content-encoding"}                   // that may be there by their own name alone
 	inTrailer = []string{"authorization", "cookie", "x-api-key", "set-cookie"} // nor those of once and never
 )
 
