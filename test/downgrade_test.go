@@ -144,6 +144,7 @@ func TestDowngradesRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := w.dialFrames(t).ask(s)
+			w.quiet(t)
 			for _, r := range w.settle(t) {
 				if r.Whole {
 					t.Errorf("the service saw %s %s with %q", r.Method, r.Target, r.Body)
@@ -162,6 +163,7 @@ func TestBodyOverItsLength(t *testing.T) {
 	w := newWitness(t)
 	for said, data := range map[string][]string{"5": {"hello", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"}, "0": {"GET / HTTP/1.1\r\nHost: h\r\n\r\n"}} {
 		w.dialFrames(t).ask(stream{fields: asks("POST", "content-length", said), data: data})
+		w.quiet(t)
 		all := w.settle(t)
 		if len(all) > 1 || len(all) == 1 && strconv.Itoa(len(all[0].Body)) != said {
 			t.Errorf("%s bytes were said, and the service saw %+v", said, all)
@@ -198,6 +200,7 @@ func TestDowngrades(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := w.dialFrames(t).ask(tc.stream)
+			w.quiet(t)
 			all := w.settle(t)
 			if o.status != "200" || o.body != tc.method+" "+tc.target || len(all) != 1 {
 				t.Fatalf("got %+v, and the service saw %d requests", o, len(all))
@@ -235,6 +238,7 @@ func FuzzDowngrade(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		w.t = t
 		o := w.dialFrames(t).ask(streamOf(text))
+		w.quiet(t)
 		all := w.settle(t)
 		if len(all) > 1 || len(all) > 0 && all[0].Whole && (o.status == "" || all[0].Method+" "+all[0].Target != o.body && o.status == "200" && all[0].Method != "HEAD") {
 			t.Errorf("got %+v, and the service saw %+v", o, all)

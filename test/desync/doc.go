@@ -106,6 +106,9 @@ func lookalikes(r *Request) error {
 	count := map[string]int{}
 	for _, f := range r.fields {
 		name := folded(f[0])
+		if f[0] == "Upgrade" && r.handshake() {
+			continue
+		}
 		if slices.Contains(never, name) || slices.Contains(plainly, name) && !strings.EqualFold(f[0], name) {
 			return fmt.Errorf("%s %s with the field %q", r.Method, r.Target, f[0])
 		}
@@ -117,11 +120,21 @@ func lookalikes(r *Request) error {
 	}
 	for _, f := range r.trailer {
 		name := folded(f[0])
+		if f[0] == "Upgrade" && r.handshake() {
+			continue
+		}
 		if slices.Contains(never, name) || slices.Contains(once, name) || slices.Contains(inTrailer, name) || slices.Contains(plainly, name) {
 			return fmt.Errorf("%s %s with the trailer field %q", r.Method, r.Target, f[0])
 		}
 	}
 	return nil
+}
+
+// handshake reports whether a request opens a WebSocket, and asks for nothing
+// else.
+func (r *Request) handshake() bool {
+	is := func(name, value string) bool { return slices.Equal(r.Field(name), []string{value}) }
+	return r.Method == "GET" && r.Body == "" && is("Connection", "Upgrade") && is("Upgrade", "websocket") && is("Sec-WebSocket-Version", "13")
 }
 
 // folded is a field's name to a server that knows it as a CGI variable.
