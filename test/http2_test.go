@@ -45,16 +45,26 @@ func (r *running) dialFrames(t testing.TB, settings ...http2.Setting) *frames {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	f, err := newFrames(conn, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// newFrames begins to speak HTTP/2 on a connection.
+func newFrames(conn net.Conn, settings ...http2.Setting) (*frames, error) {
+	f := greeted(conn)
+	return f, f.WriteSettings(settings...)
+}
+
+// greeted says on a connection that it is HTTP/2, and nothing more.
+func greeted(conn net.Conn) *frames {
 	f := &frames{Framer: http2.NewFramer(conn, conn), conn: conn, stream: 1}
 	f.AllowIllegalWrites = true
 	f.hpack = hpack.NewEncoder(&f.block)
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.WriteSettings(settings...); err != nil {
-		t.Fatal(err)
-	}
+	_, _ = io.WriteString(conn, http2.ClientPreface)
 	return f
 }
 

@@ -44,20 +44,20 @@ func next(s string) (r Request, n int, err error) {
 	}
 	hosts, lengths, codings := r.Field("host"), r.Field("content-length"), r.Field("transfer-encoding")
 	if len(hosts) != 1 || hosts[0] == "" || len(lengths)+len(codings) > 1 {
-		return r, 0, fmt.Errorf("Host %q, Content-Length %q, Transfer-Encoding %q", hosts, lengths, codings)
+		return r, 0, fmt.Errorf("the fields Host %q, Content-Length %q and Transfer-Encoding %q", hosts, lengths, codings)
 	}
 	r.Host = hosts[0]
 	n = len(head) + 4
 	switch {
 	case len(codings) == 1:
 		if codings[0] != "chunked" {
-			return r, 0, fmt.Errorf("Transfer-Encoding %q", codings[0])
+			return r, 0, fmt.Errorf("the coding %q", codings[0])
 		}
 		return r, n, r.chunks(s[n:], &n)
 	case len(lengths) == 1:
 		length, err := strconv.ParseUint(lengths[0], 10, 50)
 		if err != nil || strconv.FormatUint(length, 10) != lengths[0] {
-			return r, 0, fmt.Errorf("Content-Length %q", lengths[0])
+			return r, 0, fmt.Errorf("the length %q", lengths[0])
 		}
 		r.Body = s[n:min(len(s), n+int(length))]
 		r.Whole = len(r.Body) == int(length)
