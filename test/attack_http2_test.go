@@ -51,17 +51,17 @@ func attacksHTTP2() map[string]attack {
 			}
 			return f.WriteData(1, false, []byte("x"))
 		}},
-		"rapid reset": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"rapid reset": {conns: 4, most: 8192, http2: func(f *frames) error {
 			_ = settings(f)
 			_ = opened(f, "GET", "/late", true)
 			return f.WriteRSTStream(f.stream-2, http2.ErrCodeCancel)
 		}},
-		"resets that the gateway is made to send": {conns: 4, most: 2048, stays: true, http2: func(f *frames) error {
+		"resets that the gateway is made to send": {conns: 4, most: 8192, stays: true, http2: func(f *frames) error {
 			_ = settings(f)
 			_ = opened(f, "GET", "/late", true)
 			return f.WriteWindowUpdate(f.stream-2, 0)
 		}},
-		"endless headers": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"endless headers": {conns: 4, most: 4096, http2: func(f *frames) error {
 			_ = settings(f)
 			f.block.Reset()
 			_ = f.hpack.WriteField(hpack.HeaderField{Name: "x", Value: string(large), Sensitive: true})
@@ -71,7 +71,7 @@ func attacksHTTP2() map[string]attack {
 			}
 			return f.WriteContinuation(1, false, f.block.Bytes())
 		}},
-		"empty continuations": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"empty continuations": {conns: 4, most: 4096, http2: func(f *frames) error {
 			_ = settings(f)
 			if f.stream == 1 {
 				f.stream += 2
@@ -79,26 +79,26 @@ func attacksHTTP2() map[string]attack {
 			}
 			return f.WriteContinuation(1, false, nil)
 		}},
-		"floods of SETTINGS":   {conns: 4, most: 2048, http2: func(f *frames) error { return f.WriteSettings() }},
-		"floods of PING":       {conns: 4, most: 2048, http2: func(f *frames) error { _ = settings(f); return f.WritePing(false, [8]byte{}) }},
-		"floods of PRIORITY":   {conns: 4, most: 2048, stays: true, http2: func(f *frames) error { _ = settings(f); return f.WritePriority(f.next(), http2.PriorityParam{}) }},
-		"a bomb of HPACK":      {conns: 4, most: 2048, stays: true, http2: bomb},
+		"floods of SETTINGS":   {conns: 4, most: 4096, http2: func(f *frames) error { return f.WriteSettings() }},
+		"floods of PING":       {conns: 4, most: 4096, http2: func(f *frames) error { _ = settings(f); return f.WritePing(false, [8]byte{}) }},
+		"floods of PRIORITY":   {conns: 4, most: 4096, stays: true, http2: func(f *frames) error { _ = settings(f); return f.WritePriority(f.next(), http2.PriorityParam{}) }},
+		"a bomb of HPACK":      {conns: 4, most: 4096, stays: true, http2: bomb},
 		"requests all at once": {conns: 2, most: 16384, stays: true, http2: func(f *frames) error { _ = settings(f); return opened(f, "GET", "/late", true) }},
-		"empty DATA": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"empty DATA": {conns: 4, most: 4096, http2: func(f *frames) error {
 			if f.stream == 1 {
 				_ = settings(f)
 				return opened(f, "POST", "/", false)
 			}
 			return f.WriteData(1, false, nil)
 		}},
-		"DATA of padding": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"DATA of padding": {conns: 4, most: 4096, http2: func(f *frames) error {
 			if f.stream == 1 {
 				_ = settings(f)
 				return opened(f, "POST", "/", false)
 			}
 			return f.WriteDataPadded(1, false, nil, make([]byte, 255))
 		}},
-		"empty fields": {conns: 4, most: 2048, http2: func(f *frames) error {
+		"empty fields": {conns: 4, most: 4096, http2: func(f *frames) error {
 			_ = settings(f)
 			f.stream += 2
 			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream - 2, EndHeaders: true, EndStream: true})

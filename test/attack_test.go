@@ -31,7 +31,7 @@ apis: {a: {authorize: none, routes: [{match: "ANY /{proxy*}", target: "http://%s
 // The bounds within which every attack is held.
 const (
 	siege   = 300 * time.Millisecond // until the cost of an attack is looked at
-	relief  = 3 * time.Second        // until what is to end has ended
+	relief  = 10 * time.Second       // until what is to end has ended: a second or two, where nobody else is at work
 	bearing = 2 * time.Second        // the longest that others wait, on a busy machine
 )
 
