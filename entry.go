@@ -111,6 +111,9 @@ func (v *visit) serve() {
 		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: err.Error()})
 		return
 	}
+	if v.aws() {
+		return
+	}
 	v.route()
 }
 
@@ -148,7 +151,7 @@ func (v *visit) route() {
 		x.Allow = found.Allow.Allow()
 	}
 	e.describe(x)
-	v.seen.Route = e.counts
+	v.seen.Route, v.seen.Canary = e.counts, e.canaryCounts
 	if odd := x.Path.Oddities &^ e.allowed; odd != 0 {
 		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: "the path holds " + odd.String() + " (a route may allow it by allow-path)"})
 		return

@@ -14,14 +14,18 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/sigv4"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
 	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 	"gatehouse/keeper"
 	"gatehouse/limit"
+	"gatehouse/mirror"
 	"gatehouse/observe"
 	"gatehouse/tunnel"
 	"gatehouse/upstream"
@@ -36,8 +40,11 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	sealer    *iam.Sealer
+	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	mirrors   *mirror.Keeper
 	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
@@ -51,7 +58,12 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if text := authority.Warning(); text != "" {
 		o.Logger.Warn(text)
 	}
+	sealer, err := iam.OpenSealer(cfg.Data.Value)
+	if err != nil {
+		return nil, fmt.Errorf("the key of sessions: %w", err)
+	}
 	k := &keepers{
+		sealer:    sealer,
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
@@ -65,8 +77,10 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
-	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	}, sealer)
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.bounds = bound.NewKeeper()
+	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
@@ -113,6 +127,7 @@ func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.mirrors.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -125,8 +140,12 @@ type leases struct {
 	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	sealer    *iam.Sealer   // has nothing to lease
+	signed    *sigv4.Keeper // nor has this
+	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	mirrors   *mirror.Lease
 	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
@@ -138,8 +157,12 @@ func (k *keepers) begin() *leases {
 		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		sealer:    k.sealer,
+		signed:    k.keys.Signatures(),
+		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		mirrors:   k.mirrors.Begin(),
 		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
@@ -151,8 +174,10 @@ func (k *keepers) begin() *leases {
 func (l *leases) commit() {
 	l.observe.Commit()
 	l.limits.Commit()
+	l.bounds.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
+	l.mirrors.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -163,8 +188,10 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
+	l.bounds.Abort()
 	l.limits.Abort()
 	l.observe.Abort()
 }

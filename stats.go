@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/edge"
+	"gatehouse/mirror"
 	"gatehouse/observe/metrics"
 	"gatehouse/upstream"
 )
@@ -26,6 +27,7 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 		Tunnels:   k.tunnelStats,
 
 		Certificates: g.certificateStats,
+		Mirrors:      k.mirrorStats,
 	}
 }
 
@@ -73,6 +75,18 @@ func (k *keepers) throttleStats() []metrics.ThrottleStats {
 		{Scope: "address-slow", Keys: int64(slow.Buckets), Capacity: int64(slow.Capacity), Overflow: slow.Shared},
 		{Scope: "name", Keys: int64(names.Buckets), Capacity: int64(names.Capacity), Overflow: names.Shared},
 	}
+}
+
+func (k *keepers) mirrorStats() []metrics.MirrorStats {
+	var out []metrics.MirrorStats
+	k.mirrors.Each(func(s mirror.Stats) {
+		stats := metrics.MirrorStats{Target: s.Target, Waiting: s.Waiting, Sending: s.Sending, Copies: make(map[string]uint64)}
+		for _, r := range s.Results {
+			stats.Copies[r.Outcome] = r.Copies
+		}
+		out = append(out, stats)
+	})
+	return out
 }
 
 func (k *keepers) bodyStats() metrics.BodyStats {

@@ -11,6 +11,7 @@ import (
 // Config says which web pages may call.
 type Config struct {
 	config.At
+	Off         bool            // cors: off
 	Origins     []origin.Origin `yaml:"origins,required" doc:"origins of the pages: https://shop.test, https://*.shop.test for all hosts below, http://localhost:* for any port, null, or * for every page"`
 	Methods     []Method        `yaml:"methods" doc:"methods that pages may use, or *; default: those of the routes"`
 	Headers     []Header        `yaml:"headers" doc:"request headers that pages may send, or *"`
@@ -19,8 +20,28 @@ type Config struct {
 	MaxAge      config.Duration `yaml:"max-age" range:"0s..24h" doc:"how long browsers may remember a preflight's answer; default: the browser's own, 5 s"`
 }
 
+// UnmarshalConfig reads off, which takes the cors of a level above away, or a
+// section.
+func (c *Config) UnmarshalConfig(n *config.Node) {
+	if text, ok := n.Text(); ok && (text == "off" || text == "false") {
+		c.Off = true
+		return
+	}
+	type section Config
+	n.Decode((*section)(c))
+}
+
+// ConfigSchema implements config.Schemer.
+func (Config) ConfigSchema() *config.Schema {
+	type section Config
+	return &config.Schema{AnyOf: []*config.Schema{{Enum: []any{"off", false}}, config.SchemaOf(section{})}}
+}
+
 // Check implements config.Checker.
 func (c *Config) Check(r *config.Report) {
+	if c.Off {
+		return
+	}
 	if len(c.Origins) == 0 {
 		r.Errorf(c.Of("origins"), "cors without an origin lets no page call: name the pages' origins, or remove cors")
 	}

@@ -10,7 +10,7 @@ import (
 	"gatehouse/origin"
 )
 
-// New returns the filter of cfg, or nil for a nil cfg. Methods are those that
+// New returns the filter of cfg, or nil for a nil cfg and one that is off. Methods are those that
 // the resource's routes take, for a cfg that names none: nil for every method.
 //
 // A preflight is answered with 204, to an origin that may not call without any
@@ -18,7 +18,7 @@ import (
 // through API Gateway: browsers withhold the answer from the page, and who is no
 // browser can claim any origin.
 func New(cfg *Config, methods []string) func(http.Handler) http.Handler {
-	if cfg == nil {
+	if cfg == nil || cfg.Off {
 		return nil
 	}
 	p := newPolicy(cfg, methods)

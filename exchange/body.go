@@ -77,12 +77,14 @@ type Body struct {
 	limit    int64 // of the whole body; 0 for none
 	budget   *Budget
 	reserved int64
+	held     int64  // reserved by others
 	buf      []byte // the first bytes of the body, as far as buffered
 	off      int    // how much of buf Read has handed out
 	taken    int64  // bytes read from src
 	passed   bool   // Read handed out bytes that are not in buf
 	err      error  // why src has ended; io.EOF at its end
 	begun    bool
+	copy     *Copy // gets what Read hands out; nil for nobody
 }
 
 func (b *Body) begin(r *http.Request, budget *Budget) {
@@ -128,6 +130,19 @@ func (b *Body) Received() int64 { return b.taken }
 
 // Read reads the body from where the last Read ended, buffered bytes first.
 func (b *Body) Read(p []byte) (int, error) {
+	if b.copy == nil {
+		return b.read(p)
+	}
+	at := b.taken
+	if b.off < len(b.buf) {
+		at = int64(b.off)
+	}
+	n, err := b.read(p)
+	b.copy.note(at, p[:n], err)
+	return n, err
+}
+
+func (b *Body) read(p []byte) (int, error) {
 	if b.off < len(b.buf) {
 		n := copy(p, b.buf[b.off:])
 		b.off += n
@@ -264,6 +279,6 @@ func (b *Body) fill(p []byte) (int, error) {
 }
 
 func (b *Body) end() {
-	b.budget.give(b.reserved)
-	b.reserved, b.buf, b.off = 0, nil, 0
+	b.budget.give(b.reserved + b.held)
+	b.reserved, b.held, b.buf, b.off, b.copy = 0, 0, nil, 0, nil
 }

@@ -82,12 +82,14 @@ type Exchange struct {
 	Route     string            // as written: "GET /orders/{id}"; "" where no route matched
 	RouteAt   Position          // where the route stands
 	Params    []Param           // in the order of the path
-	Variables map[string]string // the stage's; never written to
+	Variables map[string]string // the stage's, or the canary's; never written to
 	Allow     string            // the methods that the path takes, where the request's is none of them
+	Responses Responses         // the API's own forms of refusals; nil for none
 
 	// Filters set these.
 	Principal *Principal // nil for strangers; shared, never written to
 	Labels    []string
+	Variant   Variant
 	RateLimit RateLimit
 	Upstream  Upstream
 	Coding    Coding
@@ -155,6 +157,10 @@ func Begin(w http.ResponseWriter, r *http.Request, conn *Conn, budget *Budget) (
 	}
 	return x, r
 }
+
+// Now returns the time, reckoned from Start by the clock that never jumps. It is
+// half as dear as time.Now.
+func (x *Exchange) Now() time.Time { return x.Start.Add(time.Since(x.Start)) }
 
 // From returns the Exchange of a request; nil for a request that did not come
 // through the gateway's entry.

@@ -17,6 +17,7 @@ import (
 type Refusal struct {
 	Status  int
 	Type    string        // x-amzn-errortype; "" for the usual one of Status
+	Kind    ResponseType  // by which an API's own forms go; 0 for the usual one of Status
 	Message string        // "" for the usual one of Status
 	GRPC    int           // grpc-status for a gRPC call; 0 for what Status maps to
 	Rule    *Rule         // who refuses, and by which line; never nil
@@ -56,6 +57,9 @@ func (f *Refusal) fill() {
 	if f.Type == "" {
 		f.Type = u[1]
 	}
+	if f.Kind == Unspecified {
+		f.Kind = f.usualType()
+	}
 }
 
 // Refuse answers a request with a refusal and notes it on the trail. Nobody
@@ -85,10 +89,30 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 		refuseWeb(w, f, kind, text)
 		return true
 	}
-	body := f.text(h)
-	w.WriteHeader(f.Status)
+	h.Set("Cache-Control", "no-store")
+	status, body := respond(x, r, h)
+	if body == nil {
+		body = f.text(h)
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return true
+}
+
+// respond returns the status of the refusal, and the body where the API has a
+// form of its own for it.
+func respond(x *Exchange, r *http.Request, h http.Header) (int, []byte) {
+	if x.Responses == nil {
+		return x.refusal.Status, nil
+	}
+	status, body := x.Responses.Respond(x, r, h)
+	if body != nil {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if status == 0 {
+		status = x.refusal.Status
+	}
+	return status, body
 }
 
 // describe sets the fields that say who refused what.
@@ -111,7 +135,6 @@ func (f *Refusal) text(h http.Header) []byte {
 		Message string `json:"message"`
 	}{f.Message})
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	return body
 }
@@ -177,24 +200,29 @@ func GRPCCode(status int) int {
 
 // BodyRefusal says how to refuse a request whose body could not be read: 413
 // over the limit, 503 over the gateway's budget, 408 where the client was too
-// slow, 400 for what cannot be a body, 500 for ErrBodyGone.
+// slow, 400 for what cannot be a body, 500 for ErrBodyGone, and as it says
+// itself for a BodyFault.
 func BodyRefusal(rule *Rule, err error) Refusal {
 	f := Refusal{Rule: rule, Detail: err.Error(), Header: http.Header{"Connection": {"close"}}}
 	var slow interface{ Timeout() bool }
+	var fault *BodyFault
 	switch {
+	case errors.As(err, &fault):
+		f.Status, f.Type, f.Message, f.Reason = fault.Status, fault.Type, fault.Message, fault.Reason
 	case errors.Is(err, ErrBodyTooLarge):
 		f.Status, f.Reason = http.StatusRequestEntityTooLarge, "body-too-large"
 	case errors.Is(err, ErrBodyBudget):
 		f.Status, f.Reason, f.Retry = http.StatusServiceUnavailable, "body-budget", time.Second
+		f.Kind = Default5XX // it is not the target's
 	case errors.Is(err, ErrBodyGone):
 		// A filter read the body without buffering it: our mistake.
 		f.Status, f.Reason = http.StatusInternalServerError, "body-gone"
 	case errors.As(err, &slow) && slow.Timeout():
 		f.Status, f.Reason = http.StatusRequestTimeout, "body-timeout"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		f.Status, f.Reason = http.StatusBadRequest, "body-cut"
+		f.Status, f.Reason, f.Kind = http.StatusBadRequest, "body-cut", BadRequestBody
 	default:
-		f.Status, f.Reason = http.StatusBadRequest, "body-broken"
+		f.Status, f.Reason, f.Kind = http.StatusBadRequest, "body-broken", BadRequestBody
 	}
 	return f
 }

@@ -29,6 +29,7 @@ var (
 		"balance/gate.go":             "upstream's keeper: a line that nobody leaves for is looked at",
 		"dial/dns/exchange.go":        "a question is given up when its context ends",
 		"http1/watch.go":              "who asks to be told when the client goes away",
+		"mirror/keeper.go":            "keeper: sending copies of requests",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
@@ -60,6 +61,7 @@ var (
 	writers = map[string]string{
 		"exchange/writer.go": "the one Writer",
 		"http1/answer.go":    "the engine's own",
+		"mirror/letter.go":   "no handler's but an end of its own: where answers to copies go",
 		"exchange/tunnel.go": "what is left of it when its connection was taken over",
 		"edge/connect.go":    "below it: a tunnel within an HTTP/2 connection",
 		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",

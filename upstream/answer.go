@@ -74,12 +74,16 @@ func (c *call) deliver(head wire.Head) {
 	}
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
+	if bulky := head.Length > wire.LargeBuffer; bulky != c.bulky.Load() {
+		c.bulky.Store(bulky)
+	}
 	c.clock.live = isStream(h)
 	c.eager = head.Length < 0 || c.clock.live
 	if c.eager && c.Service.guard != nil {
 		c.judgeStatus(head.Status) // nobody knows when this ends
 	}
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
+	c.stick(h, head.Status)
+	c.x.Trail.Add(c.Service.rule, exchange.Passed, c.how())
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
 	for {

@@ -29,6 +29,7 @@ type Config struct {
 	TLS      *TLS     `yaml:"tls" doc:"speak TLS to the service; {} is enough where its certificate is for the target's name and publicly trusted"`
 	Timeouts Timeouts `yaml:"timeouts" doc:"how long to wait for the service"`
 	Pool     Pool     `yaml:"pool" doc:"connections that are kept for further requests"`
+	Sticky   *Sticky  `yaml:"sticky" doc:"clients keep to their target, by a cookie: cookie, or {cookie: NAME, ttl: 1h}"`
 
 	Outliers    *guard.Outliers    `yaml:"outliers" doc:"take targets out for a while whose answers are bad; {} for every default"`
 	SlowStart   *guard.SlowStart   `yaml:"slow-start" doc:"let the share of a target that is new, or back, grow: over a duration, or {window, from}"`

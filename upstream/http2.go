@@ -19,7 +19,7 @@ import (
 // takes it.
 type handler2 struct{ handler }
 
-func newHandler2(r Route) http.Handler { return &handler2{handler{r}} }
+func newHandler2(r Route) http.Handler { return &handler2{handler{Route: r}} }
 
 // call2 is one request on its way by HTTP/2. It is made for one request.
 type call2 struct {
@@ -200,7 +200,7 @@ func (c *call2) request(ctx context.Context) (*http.Request, *hints) {
 	r := &http.Request{
 		Method: c.r.Method, Host: host, Header: c.header2(),
 		// The path is sent as it is encoded here.
-		URL:   &url.URL{Scheme: "https", Host: host, Opaque: "//" + host + string(path), RawQuery: c.x.Path.Query},
+		URL:   &url.URL{Scheme: "https", Host: host, Opaque: "//" + host + string(path), RawQuery: c.x.Path.Asked()},
 		Proto: "HTTP/2.0", ProtoMajor: 2,
 		Body: http.NoBody, ContentLength: c.x.Body.Declared(),
 	}
@@ -261,7 +261,8 @@ func (c *call2) deliver2(ctx context.Context, resp *http.Response) {
 	if c.eager && c.Service.guard != nil {
 		c.judgeStatus(resp.StatusCode) // nobody knows when this ends
 	}
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
+	c.stick(h, resp.StatusCode)
+	c.x.Trail.Add(c.Service.rule, exchange.Passed, c.how())
 	if c.web != nil && c.web.answer(h) {
 		c.deliverWeb(ctx, resp)
 		return

@@ -28,7 +28,7 @@ func NewSocket(r Route, k *tunnel.Keeper) http.Handler {
 	if r.Service.config.protocol() == target.HTTP2 {
 		return New(r)
 	}
-	return &opener{handler{r}, k}
+	return &opener{handler{Route: r}, k}
 }
 
 type opener struct {
@@ -182,6 +182,7 @@ func (c *call) accept(head wire.Head) *failure {
 	for name, values := range head.Early {
 		h[name] = values
 	}
+	c.stick(h, head.Status)
 	return nil
 }
 

@@ -99,6 +99,14 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Claims passes on what plain says of clients that it knows for its own.
+func (f *filter) Claims(x *exchange.Exchange, r *http.Request) bool {
+	c, ok := f.plain.(interface {
+		Claims(x *exchange.Exchange, r *http.Request) bool
+	})
+	return ok && c.Claims(x, r)
+}
+
 func (f *filter) refusal(status int, reason, detail string) exchange.Refusal {
 	return exchange.Refusal{Status: status, Rule: f.rule, Reason: reason, Detail: detail}
 }

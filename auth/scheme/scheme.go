@@ -41,6 +41,8 @@ type Verdict struct {
 	// Foreign says of a credential that was found, and is not good, that by its
 	// own word it is somebody else's: the next authorizer is asked for it.
 	Foreign bool
+	// Expired says of a credential that was found that its time is over.
+	Expired bool
 	// Reason says in one or two words, one of few, why there is no
 	// Principal: "expired", "wrong-audience".
 	Reason string
@@ -48,8 +50,15 @@ type Verdict struct {
 	// credential.
 	Detail string
 	// Status is 401 where 0; 403 for a good credential that must not be used
-	// like this, 503 where nobody can tell now.
+	// like this, and for kinds that are refused so; 503 where nobody can tell
+	// now.
 	Status int
+	// Type and Message are what the client is told; "" for what is usual with
+	// Status.
+	Type, Message string
+	// Body is why the request's body could not be read, where the credential
+	// covers it: the client is told that alone.
+	Body error
 	// Retry is when to ask again, with 503.
 	Retry time.Duration
 }
@@ -59,6 +68,11 @@ func Good(p *exchange.Principal) Verdict { return Verdict{Principal: p, Found: t
 
 // Bad returns the verdict on a bad one.
 func Bad(reason, detail string) Verdict { return Verdict{Found: true, Reason: reason, Detail: detail} }
+
+// Expired returns the verdict on one whose time is over.
+func Expired(detail string) Verdict {
+	return Verdict{Found: true, Expired: true, Reason: "expired", Detail: detail}
+}
 
 // Foreign returns the verdict on one that by its own word is somebody else's.
 func Foreign(reason, detail string) Verdict {

@@ -44,12 +44,12 @@ func unfilled() []string {
 		"authenticate.error", "authenticate.latency", "authenticate.status", "authorize.latency", "authorize.status",
 		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
 		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
-		"identity.accountId", "identity.apiKey", "identity.apiKeyId",
+		"identity.apiKey", "identity.apiKeyId",
 		"identity.clientCert.clientCertPem", "identity.clientCert.issuerDN", "identity.clientCert.serialNumber",
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
-		"identity.principalOrgId", "identity.userArn", "identity.vpcId", "identity.vpceId",
-		"integration.requestId", "isCanaryRequest", "resourceId", "tlsVersion",
+		"identity.principalOrgId", "identity.vpcId", "identity.vpceId",
+		"integration.requestId", "resourceId", "tlsVersion",
 		"waf.latency", "wafResponseCode", "webaclArn",
 	}
 }
@@ -75,6 +75,8 @@ func requestFields() map[string]field {
 		"identity.userAgent":     {text: func(r *Record) string { return r.UserAgent }},
 		"identity.user":          principal,
 		"identity.caller":        principal,
+		"identity.userArn":       {text: userARN},
+		"identity.accountId":     {text: callerAccount},
 		"authorizer.principalId": principal,
 		"xrayTraceId":            {raw: xrayTraceID},
 		"traceId":                {raw: traceID},
@@ -107,6 +109,7 @@ func outcomeFields() map[string]field {
 		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
 		"aborted":               {number: true, raw: aborted},
+		"isCanaryRequest":       {number: true, raw: isCanary},
 		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
 		"tunnel.bytesOut":       {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
 		"tunnel.end":            {text: tunnelEnd},
@@ -137,6 +140,22 @@ func sourceIP(b []byte, r *Record) []byte {
 		return b
 	}
 	return r.Client.AppendTo(b)
+}
+
+// userARN is the name by which IAM's policies speak of the caller.
+func userARN(r *Record) string {
+	if r.Principal == nil || r.Principal.Rights == nil {
+		return ""
+	}
+	return r.Principal.Rights.ARN()
+}
+
+// callerAccount is the account of a caller whom IAM knows.
+func callerAccount(r *Record) string {
+	if r.Principal == nil || r.Principal.Rights == nil {
+		return ""
+	}
+	return r.Principal.Issuer
 }
 
 func principalID(r *Record) string {
@@ -183,6 +202,16 @@ func upstreamLatency(b []byte, r *Record) []byte {
 		return b
 	}
 	return appendInt(b, r.Upstream.Latency.Milliseconds())
+}
+
+func isCanary(b []byte, r *Record) []byte {
+	switch r.Variant {
+	case exchange.Canary:
+		return append(b, "true"...)
+	case exchange.Stable:
+		return append(b, "false"...)
+	}
+	return b
 }
 
 func aborted(b []byte, r *Record) []byte {

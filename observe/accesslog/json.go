@@ -22,6 +22,12 @@ func (f *Format) appendJSON(b []byte, rec *Record) []byte {
 	b = text(b, `,"api":"`, x.API)
 	b = text(b, `,"stage":"`, x.Stage)
 	b = text(b, `,"route":"`, x.Route)
+	switch x.Variant {
+	case exchange.Canary:
+		b = append(b, `,"canary":true`...)
+	case exchange.Stable:
+		b = append(b, `,"canary":false`...)
+	}
 	b = text(b, `,"method":"`, x.Method)
 	b = text(b, `,"host":"`, x.Host)
 	b = text(b, `,"path":"`, x.Path.Raw)

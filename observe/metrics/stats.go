@@ -20,6 +20,7 @@ type Sources struct {
 	Tunnels   func() TunnelStats
 
 	Certificates func() []CertificateStats
+	Mirrors      func() []MirrorStats
 }
 
 // CertificateStats is one name that a certificate is served for.
