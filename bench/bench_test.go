@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -160,5 +161,18 @@ func TestUsageOfTree(t *testing.T) {
 	}
 	if share, err := shareOfTree(os.Getpid()); err != nil || share < 1<<20 {
 		t.Errorf("our own memory: %d, %v", share, err)
+	}
+}
+
+// TestLogWritten holds that a log which stands still is noticed, and one whose
+// lines wait in a buffer for a moment is not.
+func TestLogWritten(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "access.log")
+	time.AfterFunc(50*time.Millisecond, func() { os.WriteFile(name, []byte("line\n"), 0o600) })
+	if err := logWritten(context.Background(), name, 0); err != nil {
+		t.Error(err)
+	}
+	if err := logWritten(context.Background(), name, sizeOf(name)); err == nil {
+		t.Error("a log without a new line counts as written")
 	}
 }

@@ -210,9 +210,10 @@ func (b *bench) round(ctx context.Context, round int, r *contender) {
 	if ctx.Err() != nil {
 		return
 	}
+	logged := sizeOf(r.site.Log)
 	s, err := measure(ctx, r.load, settle, b.options.length(), r.used)
 	if err == nil && r.site.Log != "" {
-		err = logWritten(r.site.Log)
+		err = logWritten(ctx, r.site.Log, logged)
 	}
 	if err != nil && ctx.Err() == nil {
 		r.entry.note(err)
@@ -252,16 +253,27 @@ func (e *entry) note(err error) {
 	e.Note = err.Error()
 }
 
-// logWritten checks that an access log that is on is written.
-func logWritten(name string) error {
+// flush is how long a proxy may keep lines of its access log in a buffer.
+const flush = 3 * time.Second
+
+// logWritten checks that an access log that is on has grown since it had that
+// size.
+func logWritten(ctx context.Context, name string, before int64) error {
+	for began := time.Now(); time.Since(began) < flush && ctx.Err() == nil; sleep(ctx, 20*time.Millisecond) {
+		if sizeOf(name) > before {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing was written to the access log %s", name)
+}
+
+// sizeOf is 0 for a file that is not there.
+func sizeOf(name string) int64 {
 	info, err := os.Stat(name)
 	if err != nil {
-		return err
+		return 0
 	}
-	if info.Size() == 0 {
-		return fmt.Errorf("the access log %s is empty", name)
-	}
-	return nil
+	return info.Size()
 }
 
 // siteFor makes a folder with the peer's configuration for the case.
