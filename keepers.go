@@ -53,7 +53,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		dialer:    dial.New(dial.Options{}),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
-	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources()})
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(), Shared: g.taking != nil})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
@@ -61,7 +61,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
-	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
+	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
 }
 
@@ -161,7 +161,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 		return settings, nil
 	}
 	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
-		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+		return admin.Listen(address, g.inheritAdmin, settings, control{g}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
 		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)

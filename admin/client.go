@@ -18,15 +18,16 @@ import (
 
 // Client calls a running gateway over its control socket.
 type Client struct {
-	data string
-	http *http.Client
+	data    string
+	connect func(ctx context.Context) (net.Conn, error)
+	http    *http.Client
 }
 
 // Dial returns a Client of the gateway that runs on a data folder. Whether one
 // does shows at the first call.
 func Dial(data string) *Client {
 	path := filepath.Join(data, SocketName)
-	connect := func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+	connect := func(ctx context.Context) (conn net.Conn, err error) {
 		err = atShortPath(path, func(short string) error {
 			var d net.Dialer
 			conn, err = d.DialContext(ctx, "unix", short)
@@ -34,7 +35,8 @@ func Dial(data string) *Client {
 		})
 		return conn, err
 	}
-	return &Client{data: data, http: &http.Client{Transport: &http.Transport{DialContext: connect, DisableKeepAlives: true}}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) }
+	return &Client{data: data, connect: connect, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // NotRunning is the error of every call where no gateway runs.
@@ -79,6 +81,11 @@ func (c *Client) Plan(ctx context.Context, file string, out any) error {
 // error may be Problems.
 func (c *Client) Reload(ctx context.Context, out any) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", out)
+}
+
+// Restart makes the gateway start its program anew, which takes over from it.
+func (c *Client) Restart(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/restart", nil)
 }
 
 // ReopenLogs opens log files anew, after they were renamed.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net"
 
 	"gatehouse/config"
 )
@@ -25,6 +26,12 @@ type Gateway interface {
 	Plan(ctx context.Context, file string) (any, error)
 	// Reload loads the configuration anew and says what changed.
 	Reload(ctx context.Context) (any, error)
+	// TakeOver offers everything to the process at the other end of a connection
+	// by TakeOverProtocol, which is the Gateway's from then on, to close as well.
+	TakeOver(conn *net.UnixConn)
+	// Restart starts the program anew as a process that takes over, and returns
+	// once that one serves, or why it does not.
+	Restart(ctx context.Context) error
 	// ReopenLogs opens log files anew, after they were renamed.
 	ReopenLogs() error
 }

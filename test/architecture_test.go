@@ -183,6 +183,7 @@ func TestArchitectureEveryRoomHasAReadme(t *testing.T) {
 var starters = map[string]string{
 	"gateway.go":                "the watch over the configuration's files",
 	"cmd/gatehouse/run.go":      "signals",
+	"cmd/gatehouse/restart.go":  "the wait for a process that was started",
 	"admin/control.go":          "keeper: the control socket's accept loop",
 	"admin/listener.go":         "keeper: the admin listener's accept loop",
 	"edge/listener.go":          "keeper: a listener's accept loop",
