@@ -61,6 +61,7 @@ type Gateway struct {
 	taking      *takeover.Taking // until the gateway serves; nil where nobody is taken over
 	predecessor *Predecessor     // nil for none
 	base        uint64           // the predecessor's generation
+	known       known            // to the predecessor, until the gateway serves
 	handing     sync.Mutex       // held while another process takes over
 	restarting  sync.Mutex
 	released    chan struct{} // closed once another process has taken over
@@ -79,7 +80,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 		g.forsake(err)
 		return nil, err
 	}
-	g.settle()
+	g.settle(cfg)
 	g.watched.Store(cfg.sources)
 	g.keepers.observe.Reloaded(g.generation(), nil)
 	g.warn(cfg)

@@ -57,6 +57,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Fetched:     g.known.keys,
 		Log:         o.Logger,
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})

@@ -64,7 +64,7 @@ func (g *Gateway) meet(data string) error {
 	}
 	o := g.taking.Offer
 	g.predecessor = &Predecessor{o.Version, o.PID, o.Started}
-	g.base = o.Generation
+	g.base, g.known = o.Generation, unpack(o.State)
 	g.sockets.Add(g.taking.Sockets)
 	return nil
 }
@@ -80,8 +80,9 @@ func (g *Gateway) claim() error {
 
 // settle ends a take-over that has come about, and gives up the sockets that no
 // configuration here names.
-func (g *Gateway) settle() {
+func (g *Gateway) settle(cfg *Config) {
 	g.sockets.Settle()
+	g.warnOfSockets(cfg)
 	if g.taking == nil {
 		return
 	}
@@ -89,9 +90,21 @@ func (g *Gateway) settle() {
 		g.log.Error("the gateway cannot be controlled until it is restarted", "error", err)
 	}
 	g.taking.Finish()
-	g.taking = nil
+	g.taking, g.known = nil, known{}
 	g.log.Info("took over", "pid", g.predecessor.PID, "version", g.predecessor.Version, "generation", g.generation())
 	g.tell(takeover.MainPID(os.Getpid()))
+}
+
+// warnOfSockets says which sockets of the service manager lead nowhere: who
+// connects to them waits for nothing.
+func (g *Gateway) warnOfSockets(cfg *Config) {
+	addresses := []string{cfg.Admin.Address}
+	for _, l := range cfg.Listen {
+		addresses = append(addresses, l.Address)
+	}
+	for _, name := range g.sockets.Unused(addresses) {
+		g.log.Warn("no listener takes a socket that the service manager has passed", "socket", name)
+	}
 }
 
 // forsake gives up a start: where it was a take-over, the running gateway goes
@@ -156,7 +169,7 @@ func (g *Gateway) release(to int) {
 }
 
 func (g *Gateway) offer() takeover.Offer {
-	return takeover.Offer{Version: g.options.Version, PID: os.Getpid(), Started: g.started, Generation: g.generation()}
+	return takeover.Offer{Version: g.options.Version, PID: os.Getpid(), Started: g.started, Generation: g.generation(), State: g.keepers.pack()}
 }
 
 // openSockets are all that this process listens on, and those that the service

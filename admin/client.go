@@ -132,10 +132,14 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return &NotRunning{c.data}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the gateway on %s is another user's: run this as that user, or as root", c.data)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("the gateway on %s hung up: it is stopping, or another user's (run this as that user, or as root)", c.data)
+	case hungUp(err):
+		return fmt.Errorf("the gateway on %s hung up: it is stopping, or another user's (run this as that user, or as root) (%w)", c.data, err)
 	}
 	return fmt.Errorf("the gateway on %s does not answer: %w", c.data, err)
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func failure(status int, body []byte) error {

@@ -57,6 +57,14 @@ const upgradeWithin = 10 * time.Second
 func (c *Client) TakeOver(ctx context.Context) (*net.UnixConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, upgradeWithin)
 	defer cancel()
+	conn, err := c.takeOver(ctx)
+	if hungUp(err) {
+		return c.takeOver(ctx) // it may have ended in this moment
+	}
+	return conn, err
+}
+
+func (c *Client) takeOver(ctx context.Context) (*net.UnixConn, error) {
 	dialed, err := c.connect(ctx)
 	if err != nil {
 		return nil, c.explain(ctx, err)

@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -66,13 +67,13 @@ func (s *storm) judge(status int, header http.Header, body []byte) {
 }
 
 // http2 sends requests over one HTTP/2 connection.
-func (s *storm) http2(r *running) {
+func (s *storm) http2(address string, roots *x509.CertPool) {
 	defer s.done.Done()
-	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: r.roots, ServerName: "localhost"}}
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
 	for s.goesOn() {
-		req, _ := http.NewRequest("GET", "https://"+r.secure()+"/x", nil)
+		req, _ := http.NewRequest("GET", "https://"+address+"/x", nil)
 		req.Host = "localhost"
 		req.Header.Set("Origin", "https://shop.test")
 		resp, err := client.Do(req)
@@ -92,14 +93,14 @@ func (s *storm) http2(r *running) {
 
 // http1 sends requests over keep-alive connections, and never sends one
 // again: a connection that ends without having said so is a failure.
-func (s *storm) http1(r *running) {
+func (s *storm) http1(address string, roots *x509.CertPool) {
 	defer s.done.Done()
 	var conn *tls.Conn
 	var in *bufio.Reader
 	for s.goesOn() {
 		if conn == nil {
 			var err error
-			conn, err = tls.Dial("tcp", r.secure(), &tls.Config{RootCAs: r.roots, ServerName: "localhost"})
+			conn, err = tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: "localhost"})
 			if err != nil {
 				s.fail("h1 dial: %v", err)
 				continue
@@ -152,8 +153,8 @@ func TestReloadStorm(t *testing.T) {
 	r := start(t, stormConfig(backend, "one"), nil)
 	s := &storm{stop: make(chan struct{})}
 	s.done.Add(2)
-	go s.http1(r)
-	go s.http2(r)
+	go s.http1(r.secure(), r.roots)
+	go s.http2(r.secure(), r.roots)
 	flip := func(times int) {
 		for i := range times {
 			r.configure(stormConfig(backend, [...]string{"two", "one"}[i%2]))

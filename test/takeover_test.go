@@ -18,6 +18,7 @@ import (
 
 	"gatehouse"
 	"gatehouse/admin"
+	"gatehouse/auth/devkey"
 )
 
 // generations of a gateway in one folder, each of which takes over from the one
@@ -352,5 +353,40 @@ func TestTakenOverLimits(t *testing.T) {
 				t.Errorf("the request was answered with %d", a.status)
 			}
 		})
+	}
+}
+
+// TestTakeOverKnowsKeys: what was fetched from an issuer goes along, so that
+// callers are let in though the issuer be down.
+func TestTakeOverKnowsKeys(t *testing.T) {
+	i := newIssuer(t)
+	g := startFirst(t, plainListener+fmt.Sprintf(`
+apis:
+  a:
+    authorize: people
+    authorizers: {people: {jwt: {issuer: "https://login.test", audience: test, jwks: "%s/keys"}}}
+    routes: [{match: GET /a, target: mock}]
+`, i.URL))
+	ask := func(token [2]string) int {
+		return raw(t, g.address("127.0.0.1:0"), "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"+token[0]+": "+token[1]+"\r\n\r\n").status
+	}
+	good := i.token(t, i.key)
+	if status := ask(good); status != 200 {
+		t.Fatalf("before: %d", status)
+	}
+	i.serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for range 2 { // what was handed over is handed over
+		g.takeOver()
+		if status := ask(good); status != 200 {
+			t.Fatalf("after: %d; the log says %s", status, g.log)
+		}
+		g.past()
+	}
+	stranger, err := devkey.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := ask(i.token(t, stranger)); status != 401 {
+		t.Errorf("another key: %d", status)
 	}
 }
