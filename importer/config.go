@@ -256,12 +256,12 @@ func (n Names) Of(text, otherwise string) string {
 			b.WriteByte('-')
 		}
 	}
-	base := strings.Trim(b.String(), "-")
+	base := strings.TrimLeft(strings.Trim(b.String(), "-"), "_-")
 	if base == "" {
 		base = otherwise
 	}
 	if len(base) > 60 {
-		base = strings.Trim(base[:60], "-")
+		base = strings.TrimRight(base[:60], "-")
 	}
 	name := base
 	for i := 2; n[name]; i++ {

@@ -33,7 +33,7 @@ func TestGolden(t *testing.T) {
 				got += "#   " + mark + n.String() + "\n"
 			}
 			got += fmt.Sprintf("# open: %s\n# closed: %s\n", strings.Join(r.Published, "; "), strings.Join(r.Closed, "; "))
-			golden := strings.TrimSuffix(name, ".conf") + ".yaml"
+			golden := strings.TrimSuffix(name, ".conf") + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)

@@ -165,12 +165,15 @@ func segmentsOf(path string) ([]string, bool) {
 	}
 	var out []string
 	for raw := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
+		if raw == "" {
+			return nil, false
+		}
 		encoded := string(exchange.AppendSegment(nil, raw))
 		if strings.Trim(encoded, "*") == "" || strings.HasPrefix(encoded, ":") {
 			encoded = "%" + map[byte]string{'*': "2A", ':': "3A"}[encoded[0]] + encoded[1:]
 		}
 		var parsed exchange.Path
-		if raw == "" || parsed.Parse("/"+encoded) != nil || parsed.Oddities != 0 {
+		if parsed.Parse("/"+encoded) != nil || parsed.Oddities != 0 {
 			return nil, false
 		}
 		out = append(out, encoded)

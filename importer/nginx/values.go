@@ -88,9 +88,10 @@ func timeText(d time.Duration) string {
 
 // parseRate reads 10r/s or 30r/m.
 func parseRate(s string) (string, bool) {
-	n, per, ok := strings.Cut(s, "r/")
-	if _, err := strconv.ParseUint(n, 10, 31); err != nil || !ok || per != "s" && per != "m" || n == "0" {
+	text, per, ok := strings.Cut(s, "r/")
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || !ok || per != "s" && per != "m" || n == 0 || n > 1_000_000 {
 		return "", false
 	}
-	return n + "/" + per, true
+	return strconv.FormatUint(n, 10) + "/" + per, true
 }

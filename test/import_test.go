@@ -1,0 +1,94 @@
+package test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse"
+	"gatehouse/importer"
+	"gatehouse/importer/nginx"
+)
+
+// converters are the imports, by the folder of their golden files.
+var converters = map[string]func(file string) (importer.Result, error){
+	"nginx": func(file string) (importer.Result, error) { return nginx.Convert(file, nginx.Disk()) },
+}
+
+// TestImportsPassCheck: what an import makes is a configuration without errors,
+// and every route in it says who may call.
+func TestImportsPassCheck(t *testing.T) {
+	for kind, convert := range converters {
+		files, err := filepath.Glob("../importer/" + kind + "/testdata/golden/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs := 0
+		for _, file := range files {
+			if strings.HasSuffix(file, ".golden") {
+				continue
+			}
+			inputs++
+			t.Run(kind+"/"+filepath.Base(file), func(t *testing.T) {
+				r, err := convert(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				passes(t, r)
+			})
+		}
+		if inputs == 0 {
+			t.Errorf("%s: no golden files", kind)
+		}
+	}
+}
+
+func passes(t *testing.T, r importer.Result) {
+	t.Helper()
+	cfg, err := gatehouse.LoadText("gatehouse.yaml", r.Text)
+	if err != nil {
+		t.Fatalf("%v\nof\n%s", err, r.Text)
+	}
+	open := 0
+	for _, route := range cfg.Routes() {
+		if route.Authorize == "none" && !strings.HasPrefix(route.Target, "mock") && !strings.HasPrefix(route.Target, "redirect") {
+			open++
+		}
+	}
+	if open > len(r.Published) {
+		t.Errorf("%d routes are open, and only these are told: %q\n%s", open, r.Published, r.Text)
+	}
+}
+
+// FuzzImportNginx: whatever is read as a configuration of nginx is made into one
+// of Gatehouse without errors.
+func FuzzImportNginx(f *testing.F) {
+	files, err := filepath.Glob("../importer/nginx/testdata/golden/*.conf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := nginx.Convert("/c/nginx.conf", nginx.Files{
+			Read: func(name string) ([]byte, error) {
+				if name != "/c/nginx.conf" {
+					return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+				}
+				return []byte(text), nil
+			},
+			Glob: func(string) ([]string, error) { return nil, nil },
+		})
+		if err == nil {
+			passes(t, r)
+		}
+	})
+}
