@@ -84,11 +84,13 @@ type Result struct {
 	Closed    []string // routes that nobody may call until somebody decides
 }
 
-// Note adds a note and returns it as a comment.
+// Note adds a note and returns it as a comment. What holds for several things is
+// told once, at the first: then the comment is empty.
 func (c *Config) Note(n Note) string {
-	if !slices.Contains(c.notes, n) { // what holds for several things is told once
-		c.notes = append(c.notes, n)
+	if slices.Contains(c.notes, n) {
+		return ""
 	}
+	c.notes = append(c.notes, n)
 	return n.String()
 }
 
@@ -307,3 +309,6 @@ func fingerprint(v any) string {
 	w.value(v, 0)
 	return w.b.String()
 }
+
+// MatchText is a match on one line, to tell routes apart by.
+func MatchText(match any) string { return flow(match, false) }

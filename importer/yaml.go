@@ -127,6 +127,9 @@ type writer struct{ b strings.Builder }
 func (w *writer) comments(indent int, lines []string) {
 	pad := strings.Repeat(" ", indent)
 	for _, text := range lines {
+		if text == "" {
+			continue
+		}
 		for _, line := range wrap(printable(text), width-indent-2) {
 			w.b.WriteString(strings.TrimRight(pad+"# "+line, " ") + "\n")
 		}
@@ -352,4 +355,15 @@ func (l *List) Items() []any {
 		out[i] = e.value
 	}
 	return out
+}
+
+// Set puts a key, or another value of one that is there.
+func (m *Map) Set(key string, value any) {
+	for i := range m.entries {
+		if m.entries[i].key == key {
+			m.entries[i].value = value
+			return
+		}
+	}
+	m.Put(key, value)
 }

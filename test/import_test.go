@@ -10,11 +10,13 @@ import (
 
 	"gatehouse"
 	"gatehouse/importer"
+	"gatehouse/importer/kong"
 	"gatehouse/importer/nginx"
 )
 
 // converters are the imports, by the folder of their golden files.
 var converters = map[string]func(file string) (importer.Result, error){
+	"kong":  kong.ConvertFile,
 	"nginx": func(file string) (importer.Result, error) { return nginx.Convert(file, nginx.Disk()) },
 }
 
@@ -88,6 +90,26 @@ func FuzzImportNginx(f *testing.F) {
 			Glob: func(string) ([]string, error) { return nil, nil },
 		})
 		if err == nil {
+			passes(t, r)
+		}
+	})
+}
+
+// FuzzImportKong: the same of Kong's declarative configuration.
+func FuzzImportKong(f *testing.F) {
+	files, err := filepath.Glob("../importer/kong/testdata/golden/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := kong.Convert("kong.yaml", []byte(text)); err == nil {
 			passes(t, r)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse"
 	"gatehouse/importer"
+	"gatehouse/importer/kong"
 	"gatehouse/importer/nginx"
 )
 
@@ -25,12 +26,14 @@ type importFlags struct {
 func newImport(f *flags) *cobra.Command {
 	i := &importFlags{flags: f}
 	cmd := &cobra.Command{
-		Use:   "import",
-		Short: "Make a configuration of another program's",
-		Long: "Make a configuration of what another program reads. It goes to standard output, or\nto --out; what could not be carried over stands in it as a comment with its line,\nand on standard error. Every route says who may call: authorize: none only where\nthe source asked nobody.",
+		Use:     "import",
+		Short:   "Make a configuration of another program's",
+		Long:    "Make a configuration of what another program reads. It goes to standard output, or\nto --out; what could not be carried over stands in it as a comment with its line,\nand on standard error. Every route says who may call: authorize: none only where\nthe source asked nobody.",
 		Example: "  gatehouse import nginx /etc/nginx/nginx.conf --out gatehouse.yaml\n  gatehouse import kong kong.yaml > gatehouse.yaml\n  gatehouse import openapi shop.openapi.yaml",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return errors.New("say what to import: nginx, kong or openapi") },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.New("say what to import: nginx, kong or openapi")
+		},
 	}
 	cmd.PersistentFlags().StringVar(&i.out, "out", "", "file to write, in place of standard output")
 	cmd.PersistentFlags().BoolVar(&i.force, "force", false, "write over a file that is there")
@@ -38,6 +41,7 @@ func newImport(f *flags) *cobra.Command {
 		i.from("nginx FILE", "Make a configuration of nginx's", "  gatehouse import nginx /etc/nginx/nginx.conf --out gatehouse.yaml", func(file string) (importer.Result, error) {
 			return nginx.Convert(file, nginx.Disk())
 		}),
+		i.from("kong FILE", "Make a configuration of Kong's declarative one", "  gatehouse import kong kong.yaml > gatehouse.yaml", kong.ConvertFile),
 	)
 	return cmd
 }

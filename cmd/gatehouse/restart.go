@@ -13,9 +13,9 @@ import (
 
 func newRestart(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "restart",
-		Short: "Make the running gateway start its program anew, without losing a request",
-		Long: "Make the running gateway start its program anew, from the file and with the\narguments and the environment that it was started with itself, as run --take-over:\na new version of the program, or what a reload cannot change. The old process\nends once its requests have. Where the new one cannot start, the old one serves on,\nand the exit code is 1.",
+		Use:     "restart",
+		Short:   "Make the running gateway start its program anew, without losing a request",
+		Long:    "Make the running gateway start its program anew, from the file and with the\narguments and the environment that it was started with itself, as run --take-over:\na new version of the program, or what a reload cannot change. The old process\nends once its requests have. Where the new one cannot start, the old one serves on,\nand the exit code is 1.",
 		Example: "  mv gatehouse.new /usr/local/bin/gatehouse && gatehouse restart",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -103,7 +103,7 @@ func (c *converter) addresses(all []*Directive) (a access, notes []string) {
 			open = d.Name == "allow"
 			break
 		}
-		text, ok := parsePrefix(arg)
+		text, ok := importer.Prefix(arg)
 		if !ok {
 			if d.Name == "deny" {
 				notes = append(notes, c.grave(d, "addresses are IP addresses and prefixes: nobody is kept out by this line here"))

@@ -273,7 +273,7 @@ func (c *converter) trusted(l *listener, m *importer.Map) (notes []string) {
 	for _, s := range l.servers {
 		all, _ := s.nearest("set_real_ip_from")
 		for _, d := range all {
-			prefix, ok := parsePrefix(first(d.Args))
+			prefix, ok := importer.Prefix(first(d.Args))
 			if !ok {
 				notes = append(notes, c.note(d, "trusted-proxies takes addresses and prefixes alone"))
 				continue
@@ -303,19 +303,6 @@ func (c *converter) trusted(l *listener, m *importer.Map) (notes []string) {
 		m.Put("client-address", "forwarded")
 	}
 	return notes
-}
-
-// parsePrefix reads an address or a prefix, and takes bits off that lie beyond
-// its length.
-func parsePrefix(s string) (string, bool) {
-	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
-		return addr.Unmap().String(), true
-	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil || prefix.Addr().Is4In6() {
-		return "", false
-	}
-	return prefix.Masked().String(), true
 }
 
 func first(args []string) string {

@@ -53,7 +53,7 @@ func (t *table) regex(p *place) {
 // prefix carries over a location by prefix, or exact.
 func (t *table) prefix(p *place) {
 	var ok bool
-	if p.segments, ok = segmentsOf(p.path); !ok {
+	if p.segments, ok = importer.Segments(p.path); !ok {
 		t.api.Notes = append(t.api.Notes, t.note(p.d, "no route can have this path"))
 		return
 	}
@@ -122,7 +122,10 @@ func (t *table) handle(p *place, route *importer.Route) bool {
 		return true
 	}
 	if all, _ := p.nearest("allow", "deny"); len(all) > 0 {
-		if a, _ := t.addresses(all); a.nobody {
+		who, notes := t.addresses(all)
+		p.who = &who
+		route.Notes = append(route.Notes, notes...)
+		if who.nobody {
 			route.Notes = append(route.Notes, all[0].at()+": nobody is let in")
 			route.Target = "mock:403"
 			return true

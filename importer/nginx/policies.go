@@ -48,17 +48,14 @@ func (t *table) access(p *place, route *importer.Route, served bool) {
 	if served && len(asked) > 0 {
 		route.Access.Closed = strings.Join(asked, ", ") + " has no counterpart"
 	}
-	all, _ := p.nearest("allow", "deny")
-	if len(all) == 0 || !served {
+	if p.who == nil || !served {
 		return
 	}
-	a, notes := t.addresses(all)
-	route.Notes = append(route.Notes, notes...)
 	if p.arg("satisfy") == "any" && len(asked) > 0 {
 		route.Notes = append(route.Notes, t.note(p.last("satisfy"), "addresses and authorize hold both: write the addresses of those who need no credential as an API or stage of its own"))
 		return
 	}
-	a.put(route.Keys)
+	p.who.put(route.Keys)
 }
 
 // throttle carries over a location's own limit_req; a server's is the API's.
@@ -136,15 +133,7 @@ func (t *table) headers(p *place, route *importer.Route) {
 }
 
 // forbidden are the names that no rule may change, and those that are no names.
-func forbidden(name string) bool {
-	if !importer.IsName(name) {
-		return true
-	}
-	return slices.Contains([]string{
-		"connection", "content-length", "expect", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authorization",
-		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host", "x-amzn-requestid",
-	}, name)
-}
+func forbidden(name string) bool { return !importer.IsHeader(name) }
 
 func (t *table) value(p *place, d *Directive, name, value string, into *importer.Map, route *importer.Route) {
 	written, dynamic, ok := p.template(value)

@@ -60,7 +60,7 @@ func (t *table) path(p *place, d *Directive, uri string, route *importer.Route) 
 	if query != "" {
 		route.Notes = append(route.Notes, t.note(d, "a rewrite adds no query"))
 	}
-	segments, ok := segmentsOf(uri)
+	segments, ok := importer.Segments(uri)
 	if !ok {
 		route.Notes = append(route.Notes, t.note(d, "no rewrite can have this path"))
 		return
@@ -138,7 +138,7 @@ func rebase(d *Directive, base string) (string, bool) {
 			return "", false
 		}
 	}
-	segments, ok := segmentsOf("/" + strings.Trim(to, "/"))
+	segments, ok := importer.Segments("/" + strings.Trim(to, "/"))
 	return "/" + strings.Join(segments, "/"), ok
 }
 

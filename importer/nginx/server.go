@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,12 +87,12 @@ func (c *converter) hosts(s *server, a *importer.API) bool {
 			// "", _ and the like: no host has such a name
 		case strings.HasPrefix(name, "~"):
 			a.Notes = append(a.Notes, c.note(by, "a host by regular expression ("+name+") has no counterpart: write it, or *.NAME"))
-		case strings.HasPrefix(name, ".") && isDomain(name[1:]):
+		case strings.HasPrefix(name, ".") && importer.IsDomain(name[1:]):
 			add(name[1:])
 			add("*" + name)
 		case strings.HasSuffix(name, ".*"):
 			a.Notes = append(a.Notes, c.note(by, "a host with any ending ("+name+") has no counterpart: write each"))
-		case isDomain(strings.TrimPrefix(name, "*.")):
+		case importer.IsDomain(strings.TrimPrefix(name, "*.")):
 			add(name)
 		default:
 			a.Notes = append(a.Notes, c.note(by, name+" is no host name"))
@@ -118,10 +117,6 @@ func (c *converter) hosts(s *server, a *importer.API) bool {
 	c.open = s
 	return true
 }
-
-var domain = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
-
-func isDomain(name string) bool { return len(name) <= 250 && domain.MatchString(name) }
 
 // isDefault reports whether a server gets the requests for hosts that nobody
 // names.

@@ -3,7 +3,6 @@ package nginx
 import (
 	"strings"
 
-	"gatehouse/exchange"
 	"gatehouse/importer"
 )
 
@@ -24,7 +23,8 @@ type place struct {
 	path     string // as written, a prefix or exact
 	exact    bool
 	segments []string
-	slash    bool // it ends in /
+	slash    bool    // it ends in /
+	who      *access // nil where no addresses are named
 }
 
 func (t *table) build() {
@@ -147,38 +147,11 @@ func (t *table) add(route *importer.Route) {
 // exactMatch writes a literal path as a pattern; false for one that no pattern
 // can hold.
 func exactMatch(path string) (string, bool) {
-	segments, ok := segmentsOf(path)
+	segments, ok := importer.Segments(path)
 	if !ok {
 		return "", false
 	}
 	return "/" + strings.Join(segments, "/"), true
-}
-
-// segmentsOf cuts a path into segments, encoded for a pattern.
-func segmentsOf(path string) ([]string, bool) {
-	if !strings.HasPrefix(path, "/") {
-		return nil, false
-	}
-	trimmed := strings.Trim(path, "/")
-	if trimmed == "" {
-		return nil, strings.Trim(path, "/") == "" && len(path) == 1
-	}
-	var out []string
-	for raw := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
-		if raw == "" {
-			return nil, false
-		}
-		encoded := string(exchange.AppendSegment(nil, raw))
-		if strings.Trim(encoded, "*") == "" || strings.HasPrefix(encoded, ":") {
-			encoded = "%" + map[byte]string{'*': "2A", ':': "3A"}[encoded[0]] + encoded[1:]
-		}
-		var parsed exchange.Path
-		if parsed.Parse("/"+encoded) != nil || parsed.Oddities != 0 {
-			return nil, false
-		}
-		out = append(out, encoded)
-	}
-	return out, true
 }
 
 // hoist says once, at the API, what all its routes say alike.
