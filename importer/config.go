@@ -9,14 +9,16 @@ import (
 
 // Config is a configuration of Gatehouse under construction.
 type Config struct {
-	Head      []string // comments at its head
-	Listen    *List
-	Top       *Map // further sections
-	APIs      []*API
-	Services  []*Service
-	Tail      []string // comments at its end
-	notes     []Note
-	published []string
+	Head     []string // comments at its head
+	Open     string   // what is said of routes that everybody may call
+	Listen   *List
+	Top      *Map // further sections
+	APIs     []*API
+	Services []*Service
+	Tail     []string // comments at its end
+	// Published and Closed are routes that a definition says, by name.
+	Published, Closed []string
+	notes             []Note
 }
 
 // Access is who may call, as far as the source said it. The zero Access is
@@ -39,6 +41,9 @@ type API struct {
 	Keys        *Map // what holds for all its routes, but for authorize
 	Authorizers *Map
 	Routes      []*Route
+	// Access is who may call what a definition says nothing of; nil where the
+	// routes say it.
+	Access *Access
 }
 
 // Route is an item of an API's routes.
@@ -94,13 +99,13 @@ func (c *Config) Note(n Note) string {
 	return n.String()
 }
 
-// closedAuthorizer is the name of the authorizer that lets nobody in but who
-// makes tokens by the key in the data folder.
-const closedAuthorizer = "undecided"
+// Undecided is the name of the authorizer that lets nobody in but who makes tokens
+// by the key in the data folder.
+const Undecided = "undecided"
 
 // Result writes the configuration.
 func (c *Config) Result() Result {
-	var r Result
+	r := Result{Published: slices.Clone(c.Published), Closed: slices.Clone(c.Closed)}
 	root := NewMap()
 	root.Note(c.Head...)
 	if c.Listen != nil {
@@ -111,9 +116,10 @@ func (c *Config) Result() Result {
 		root.rest = append(root.rest, c.Top.rest...)
 	}
 	apis := NewMap()
+	remark := cmp.Or(c.Open, "the source asked nobody who they are.")
 	for _, a := range c.APIs {
 		apis.Note(a.Notes...)
-		apis.Put(a.Name, a.render(&r))
+		apis.Put(a.Name, a.render(&r, remark))
 	}
 	root.Put("apis", apis)
 	services := NewMap()
@@ -157,7 +163,7 @@ func (m *Map) merge(o *Map) {
 
 // render writes an API. Where all routes are for the same callers, the API says
 // so once.
-func (a *API) render(r *Result) *Map {
+func (a *API) render(r *Result, remark string) *Map {
 	m := NewMap().Put("domains", a.Domains)
 	m.merge(a.Keys)
 	same := len(a.Routes) > 0
@@ -168,22 +174,27 @@ func (a *API) render(r *Result) *Map {
 		open = open || route.Access.key() == (Access{}).key()
 		a.count(route, r)
 	}
-	if same {
+	switch {
+	case a.Access != nil:
+		a.Access.put(m)
+		closed = closed || a.Access.Closed != ""
+		same, open = false, false
+	case same:
 		a.Routes[0].Access.put(m)
 	}
 	if open {
-		m.above("authorize", "OPEN to everybody: the source asked nobody who they are.")
+		m.above("authorize", "OPEN to everybody: "+remark)
 	}
 	authorizers := NewMap()
 	authorizers.merge(a.Authorizers)
-	if closed {
+	if closed && !authorizers.Has(Undecided) {
 		authorizers.Note("Lets nobody in but who makes tokens by the development key, which lies in the data folder:", "put the authorizer in its place that is to decide.")
-		authorizers.Put(closedAuthorizer, Flow().Put("jwt", Flow().Put("issuer", "undecided").Put("audience", "undecided").Put("jwks", "development")))
+		authorizers.Put(Undecided, Flow().Put("jwt", Flow().Put("issuer", "undecided").Put("audience", "undecided").Put("jwks", "development")))
 	}
 	m.Put("authorizers", authorizers)
 	routes := NewList()
 	if open && !same {
-		m.Note("authorize: none is OPEN to everybody: there the source asked nobody who they are.")
+		m.Note("authorize: none is OPEN to everybody: " + remark)
 	}
 	for _, route := range a.Routes {
 		routes.Note(route.Notes...)
@@ -213,7 +224,7 @@ func (a Access) put(m *Map) {
 	switch {
 	case a.Closed != "":
 		m.Note("CLOSED until you decide who may call: " + a.Closed)
-		m.Put("authorize", closedAuthorizer)
+		m.Put("authorize", Undecided)
 	case len(a.Authorizers) == 1:
 		m.Put("authorize", a.Authorizers[0])
 	case len(a.Authorizers) > 1:

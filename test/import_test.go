@@ -12,12 +12,14 @@ import (
 	"gatehouse/importer"
 	"gatehouse/importer/kong"
 	"gatehouse/importer/nginx"
+	"gatehouse/importer/openapi"
 )
 
 // converters are the imports, by the folder of their golden files.
 var converters = map[string]func(file string) (importer.Result, error){
-	"kong":  kong.ConvertFile,
-	"nginx": func(file string) (importer.Result, error) { return nginx.Convert(file, nginx.Disk()) },
+	"kong":    kong.ConvertFile,
+	"openapi": func(file string) (importer.Result, error) { return openapi.ConvertFile(file, ".") },
+	"nginx":   func(file string) (importer.Result, error) { return nginx.Convert(file, nginx.Disk()) },
 }
 
 // TestImportsPassCheck: what an import makes is a configuration without errors,

@@ -14,6 +14,7 @@ import (
 	"gatehouse/importer"
 	"gatehouse/importer/kong"
 	"gatehouse/importer/nginx"
+	"gatehouse/importer/openapi"
 )
 
 // importFlags say where the result goes.
@@ -40,6 +41,9 @@ func newImport(f *flags) *cobra.Command {
 	cmd.AddCommand(
 		i.from("nginx FILE", "Make a configuration of nginx's", "  gatehouse import nginx /etc/nginx/nginx.conf --out gatehouse.yaml", func(file string) (importer.Result, error) {
 			return nginx.Convert(file, nginx.Disk())
+		}),
+		i.from("openapi FILE", "Put a gateway before the service that an OpenAPI document describes", "  gatehouse import openapi shop.openapi.yaml --out gatehouse.yaml", func(file string) (importer.Result, error) {
+			return openapi.ConvertFile(file, filepath.Dir(i.out))
 		}),
 		i.from("kong FILE", "Make a configuration of Kong's declarative one", "  gatehouse import kong kong.yaml > gatehouse.yaml", kong.ConvertFile),
 	)
@@ -112,18 +116,18 @@ func (i *importFlags) report(w io.Writer, r importer.Result) {
 		fmt.Fprintln(w, n)
 	}
 	if len(r.Notes) > 0 {
-		fmt.Fprintf(w, "\n%d lines could not be carried over as they are: they stand in the result as comments.\n", len(r.Notes))
+		fmt.Fprintf(w, "\nNot carried over as it was: %d, which stand in the result as comments.\n", len(r.Notes))
 	}
 	if grave > 0 {
-		fmt.Fprintf(w, "%d of them KEPT STRANGERS OUT:\n", grave)
+		fmt.Fprintf(w, "Of these, what KEPT STRANGERS OUT (%d):\n", grave)
 		for _, n := range r.Notes {
 			if n.Grave {
 				fmt.Fprintln(w, "  "+n.String())
 			}
 		}
 	}
-	few(w, "routes are CLOSED until you decide who may call: what the source asked for has no counterpart here", r.Closed)
-	few(w, "routes are OPEN to everybody (authorize: none), as in the source", r.Published)
+	few(w, "CLOSED until you decide who may call: what the source asked for has no counterpart here", r.Closed)
+	few(w, "OPEN to everybody (authorize: none), as in the source", r.Published)
 	if i.out != "" {
 		fmt.Fprintf(w, "wrote %s\n", i.out)
 	}
@@ -134,7 +138,7 @@ func few(w io.Writer, what string, all []string) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%d %s:\n", len(all), what)
+	fmt.Fprintf(w, "%s (%d):\n", what, len(all))
 	for n, item := range all {
 		if n == 10 {
 			fmt.Fprintf(w, "  ... and %d more\n", len(all)-n)

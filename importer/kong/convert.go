@@ -1,56 +1,46 @@
 package kong
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"gatehouse/config/tree"
 	"gatehouse/importer"
+	"gatehouse/importer/value"
 )
-
-const maxFile = 64 << 20
 
 // ConvertFile is Convert for a file.
 func ConvertFile(name string) (importer.Result, error) {
-	info, err := os.Stat(name)
+	root, err := value.ReadFile(name)
 	if err != nil {
 		return importer.Result{}, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return importer.Result{}, fmt.Errorf("%s is no file of at most %d bytes", name, maxFile)
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return importer.Result{}, err
-	}
-	return Convert(name, text)
+	return convert(name, root)
 }
 
 // Convert reads a declarative configuration, in YAML or JSON. The error is that
 // it is none; what Gatehouse has no counterpart for is in the Result's notes.
 func Convert(name string, text []byte) (importer.Result, error) {
-	var problems []string
-	root := tree.NewFile(filepath.Base(name), text).Parse(func(p tree.Problem) {
-		problems = append(problems, fmt.Sprintf("%s: %s", p.Pos, p.Message))
-	})
-	switch {
-	case len(problems) > 0:
-		return importer.Result{}, errors.New(strings.Join(problems[:min(len(problems), 10)], "\n"))
-	case root == nil || root.Kind != tree.Map || root.Find("_format_version") == nil:
+	root, err := value.Read(name, text)
+	if err != nil {
+		return importer.Result{}, err
+	}
+	return convert(name, root)
+}
+
+func convert(name string, root value.Node) (importer.Result, error) {
+	if !root.Get("_format_version").There() {
 		return importer.Result{}, fmt.Errorf("%s: this is no declarative configuration of Kong, which begins with _format_version", filepath.Base(name))
 	}
 	c := &converter{
-		file: filepath.Base(name), root: node{root},
+		file: filepath.Base(name), root: root,
 		config:   &importer.Config{Listen: importer.NewList(), Top: importer.NewMap()},
 		names:    importer.Names{},
 		made:     map[string]*importer.Service{},
-		upstream: map[string]node{},
+		upstream: map[string]value.Node{},
 	}
-	c.version3 = strings.HasPrefix(c.root.get("_format_version").text(), "3")
+	c.version3 = strings.HasPrefix(c.root.Get("_format_version").Text(), "3")
 	if err := c.convert(); err != nil {
 		return importer.Result{}, err
 	}
@@ -59,48 +49,48 @@ func Convert(name string, text []byte) (importer.Result, error) {
 
 type converter struct {
 	file     string
-	root     node
+	root     value.Node
 	version3 bool
 	config   *importer.Config
 	names    importer.Names
 	made     map[string]*importer.Service
-	upstream map[string]node
+	upstream map[string]value.Node
 	routes   []*route
 }
 
 // route is one of Kong's with the service that it leads to.
 type route struct {
-	node
-	service node
+	value.Node
+	service value.Node
 	name    string
 	hosts   []string
 	anyHost bool
 	plugins []plugin // those that apply, the route's own first
 }
 
-func (c *converter) note(n node, text string) string {
-	return c.config.Note(importer.Note{File: c.file, Line: n.line(), Text: text})
+func (c *converter) note(n value.Node, text string) string {
+	return c.config.Note(importer.Note{File: c.file, Line: n.Line(), Text: text})
 }
 
-func (c *converter) grave(n node, text string) string {
-	return c.config.Note(importer.Note{File: c.file, Line: n.line(), Text: text, Grave: true})
+func (c *converter) grave(n value.Node, text string) string {
+	return c.config.Note(importer.Note{File: c.file, Line: n.Line(), Text: text, Grave: true})
 }
 
-func (c *converter) at(n node) string { return fmt.Sprintf("%s:%d", c.file, n.line()) }
+func (c *converter) at(n value.Node) string { return fmt.Sprintf("%s:%d", c.file, n.Line()) }
 
 func (c *converter) convert() error {
 	c.config.Head = []string{
 		"Made by gatehouse import kong of " + c.file + ".",
 		"What could not be carried over stands in comments, with the line that said it.",
 	}
-	for _, u := range c.root.get("upstreams").items() {
-		c.upstream[u.get("name").text()] = u
+	for _, u := range c.root.Get("upstreams").Items() {
+		c.upstream[u.Get("name").Text()] = u
 	}
 	c.collect()
 	if len(c.routes) == 0 {
 		return fmt.Errorf("%s: there is no route in it: it publishes nothing", c.file)
 	}
-	for _, key := range c.root.keys() {
+	for _, key := range c.root.Keys() {
 		c.unknown(key)
 	}
 	c.apis()
@@ -110,8 +100,8 @@ func (c *converter) convert() error {
 
 // unknown notes sections that have no counterpart.
 func (c *converter) unknown(key string) {
-	n := c.root.get(key)
-	if !n.there() || len(n.items()) == 0 {
+	n := c.root.Get(key)
+	if !n.There() || len(n.Items()) == 0 {
 		return
 	}
 	text := ""
@@ -130,37 +120,37 @@ func (c *converter) unknown(key string) {
 
 // collect finds the routes with their services and plugins.
 func (c *converter) collect() {
-	services := map[string]node{}
-	global := c.plugins(c.root.get("plugins"))
-	add := func(r, service node, of []plugin) {
-		one := &route{node: r, service: service, name: r.get("name").text()}
-		for _, h := range r.get("hosts").texts() {
+	services := map[string]value.Node{}
+	global := c.plugins(c.root.Get("plugins"))
+	add := func(r, service value.Node, of []plugin) {
+		one := &route{Node: r, service: service, name: r.Get("name").Text()}
+		for _, h := range r.Get("hosts").Texts() {
 			one.hosts = append(one.hosts, strings.ToLower(h))
 		}
 		one.anyHost = len(one.hosts) == 0
-		one.plugins = effective(slices.Concat(c.plugins(r.get("plugins")), c.attached(global, "route", r), of))
+		one.plugins = effective(slices.Concat(c.plugins(r.Get("plugins")), c.attached(global, "route", r), of))
 		c.routes = append(c.routes, one)
 	}
-	for _, s := range c.root.get("services").items() {
-		services[s.get("name").text()] = s
-		if id := s.get("id").text(); id != "" {
+	for _, s := range c.root.Get("services").Items() {
+		services[s.Get("name").Text()] = s
+		if id := s.Get("id").Text(); id != "" {
 			services[id] = s
 		}
-		own := slices.Concat(c.plugins(s.get("plugins")), c.attached(global, "service", s), c.everywhere(global))
-		for _, r := range s.get("routes").items() {
+		own := slices.Concat(c.plugins(s.Get("plugins")), c.attached(global, "service", s), c.everywhere(global))
+		for _, r := range s.Get("routes").Items() {
 			add(r, s, own)
 		}
 	}
-	for _, r := range c.root.get("routes").items() {
-		s := services[r.get("service").name()]
-		add(r, s, slices.Concat(c.plugins(s.get("plugins")), c.attached(global, "service", s), c.everywhere(global)))
+	for _, r := range c.root.Get("routes").Items() {
+		s := services[r.Get("service").Name()]
+		add(r, s, slices.Concat(c.plugins(s.Get("plugins")), c.attached(global, "service", s), c.everywhere(global)))
 	}
 }
 
 // listeners writes where clients connect to: Kong's own stand in another file.
 func (c *converter) listeners() {
 	plain := slices.ContainsFunc(c.routes, func(r *route) bool {
-		protocols := r.get("protocols").texts()
+		protocols := r.Get("protocols").Texts()
 		return len(protocols) == 0 || slices.Contains(protocols, "http")
 	})
 	c.config.Listen.Note("Kong says in kong.conf where it listens (proxy_listen); these are its usual ports.")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gatehouse/importer"
+	"gatehouse/importer/value"
 )
 
 // transform carries request-transformer and response-transformer over, as far as
@@ -15,29 +16,29 @@ func (c *converter) transform(p plugin, one *importer.Route) {
 		side = "response"
 	}
 	for _, what := range []string{"remove", "rename", "replace", "add", "append"} {
-		section := p.config.get(what)
-		for _, key := range section.keys() {
-			if key != "headers" && len(section.get(key).items()) > 0 {
-				one.Notes = append(one.Notes, c.note(section.get(key), p.name+" "+what+"."+key+": headers alone are changed, and paths by rewrite"))
+		section := p.config.Get(what)
+		for _, key := range section.Keys() {
+			if key != "headers" && len(section.Get(key).Items()) > 0 {
+				one.Notes = append(one.Notes, c.note(section.Get(key), p.name+" "+what+"."+key+": headers alone are changed, and paths by rewrite"))
 			}
 		}
-		if what == "rename" && len(section.get("headers").items()) > 0 {
-			one.Notes = append(one.Notes, c.note(section.get("headers"), p.name+" rename.headers: not carried over"))
+		if what == "rename" && len(section.Get("headers").Items()) > 0 {
+			one.Notes = append(one.Notes, c.note(section.Get("headers"), p.name+" rename.headers: not carried over"))
 			continue
 		}
-		for _, item := range section.get("headers").items() {
+		for _, item := range section.Get("headers").Items() {
 			c.header(p, one, side, what, item)
 		}
 	}
-	if p.config.get("allow").there() || p.config.get("http_method").there() {
-		one.Notes = append(one.Notes, c.note(p.node, p.name+": http_method and allow are not carried over"))
+	if p.config.Get("allow").There() || p.config.Get("http_method").There() {
+		one.Notes = append(one.Notes, c.note(p.Node, p.name+": http_method and allow are not carried over"))
 	}
 }
 
 // header carries one rule over. Kong's add sets a header that is not there: here
 // it is set whatever there is, so that a client's own does not stand in for it.
-func (c *converter) header(p plugin, one *importer.Route, side, what string, item node) {
-	name, value, _ := strings.Cut(item.text(), ":")
+func (c *converter) header(p plugin, one *importer.Route, side, what string, item value.Node) {
+	name, value, _ := strings.Cut(item.Text(), ":")
 	name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 	if !importer.IsHeader(name) {
 		one.Notes = append(one.Notes, c.note(item, p.name+" "+what+": nothing may change the header "+name+" here"))
@@ -71,7 +72,7 @@ func (c *converter) header(p plugin, one *importer.Route, side, what string, ite
 // cors carries cors over.
 func (c *converter) cors(p plugin, one *importer.Route) {
 	m := importer.NewMap()
-	origins := p.config.get("origins").texts()
+	origins := p.config.Get("origins").Texts()
 	if len(origins) == 0 {
 		origins = []string{"*"}
 	}
@@ -80,7 +81,7 @@ func (c *converter) cors(p plugin, one *importer.Route) {
 		if origin, ok := originOf(o); ok && !slices.Contains(known, origin) {
 			known = append(known, origin)
 		} else if !ok {
-			one.Notes = append(one.Notes, c.note(p.config.get("origins"), "cors: "+o+" is no origin such as https://shop.test or https://*.shop.test"))
+			one.Notes = append(one.Notes, c.note(p.config.Get("origins"), "cors: "+o+" is no origin such as https://shop.test or https://*.shop.test"))
 		}
 	}
 	if slices.Contains(known, "*") {
@@ -91,26 +92,26 @@ func (c *converter) cors(p plugin, one *importer.Route) {
 	}
 	m.Put("origins", known)
 	var methods []string
-	for _, name := range p.config.get("methods").texts() {
+	for _, name := range p.config.Get("methods").Texts() {
 		if name = strings.ToUpper(name); slices.Contains(importer.Methods, name) && !slices.Contains(methods, name) {
 			methods = append(methods, name)
 		}
 	}
 	m.Put("methods", methods)
-	m.Put("headers", names(p.config.get("headers").texts()))
-	m.Put("expose", names(p.config.get("exposed_headers").texts()))
-	if p.config.get("credentials").isTrue() {
-		if known[0] == "*" || slices.Contains(known, "null") || slices.Contains(names(p.config.get("exposed_headers").texts()), "*") {
-			one.Notes = append(one.Notes, c.note(p.node, "cors: with credentials and every origin any page could act as its reader: name the origins, then say credentials: true"))
+	m.Put("headers", names(p.config.Get("headers").Texts()))
+	m.Put("expose", names(p.config.Get("exposed_headers").Texts()))
+	if p.config.Get("credentials").IsTrue() {
+		if known[0] == "*" || slices.Contains(known, "null") || slices.Contains(names(p.config.Get("exposed_headers").Texts()), "*") {
+			one.Notes = append(one.Notes, c.note(p.Node, "cors: with credentials and every origin any page could act as its reader: name the origins, then say credentials: true"))
 		} else {
 			m.Put("credentials", true)
 		}
 	}
-	if age := p.config.get("max_age").integer(0); age > 0 {
+	if age := p.config.Get("max_age").Integer(0); age > 0 {
 		m.Put("max-age", importer.Raw(seconds(float64(age), 1, 86400)))
 	}
-	if p.config.get("preflight_continue").isTrue() {
-		one.Notes = append(one.Notes, c.note(p.node, "cors: preflights are answered here, by the gateway"))
+	if p.config.Get("preflight_continue").IsTrue() {
+		one.Notes = append(one.Notes, c.note(p.Node, "cors: preflights are answered here, by the gateway"))
 	}
 	one.Keys.Put("cors", m)
 }

@@ -15,8 +15,8 @@ func (c *converter) apis() {
 	var hosts []string
 	var anywhere []*route
 	for _, r := range c.routes {
-		if r.get("snis").there() {
-			c.config.Tail = append(c.config.Tail, c.note(r.get("snis"), "snis: a route is found by host, whatever the TLS name: not carried over"))
+		if r.Get("snis").There() {
+			c.config.Tail = append(c.config.Tail, c.note(r.Get("snis"), "snis: a route is found by host, whatever the TLS name: not carried over"))
 		}
 		if r.anyHost {
 			anywhere = append(anywhere, r)
@@ -24,7 +24,7 @@ func (c *converter) apis() {
 		for _, host := range r.hosts {
 			domain, ok := domainOf(host)
 			if !ok {
-				c.config.Tail = append(c.config.Tail, c.note(r.get("hosts"), fmt.Sprintf("hosts: %q is no host name or *.NAME: write each host", host)))
+				c.config.Tail = append(c.config.Tail, c.note(r.Get("hosts"), fmt.Sprintf("hosts: %q is no host name or *.NAME: write each host", host)))
 				continue
 			}
 			if byHost[domain] == nil {
@@ -73,19 +73,19 @@ func (c *converter) behind(own, anywhere []*route) (out []*route) {
 // covers reports whether a route with hosts takes everything that another would:
 // Kong tries it first, since it says more.
 func covers(o, r *route) bool {
-	if o.get("methods").there() || o.get("headers").there() {
+	if o.Get("methods").There() || o.Get("headers").There() {
 		return false
 	}
-	paths := o.get("paths").texts()
+	paths := o.Get("paths").Texts()
 	if len(paths) == 0 {
 		return true
 	}
-	for _, p := range r.get("paths").texts() {
+	for _, p := range r.Get("paths").Texts() {
 		if !slices.ContainsFunc(paths, func(prefix string) bool { return strings.HasPrefix(p, prefix) }) {
 			return false
 		}
 	}
-	return r.get("paths").there() || slices.Contains(paths, "/")
+	return r.Get("paths").There() || slices.Contains(paths, "/")
 }
 
 // api writes one API. Routes that are behind serve what the first leave.
@@ -101,10 +101,10 @@ func (c *converter) api(domains []string, own, behind []*route) {
 		for _, made := range c.route(r, a) {
 			key := importer.MatchText(made.Match)
 			if first := seen[key]; first != "" {
-				a.Notes = append(a.Notes, c.note(r.node, key+" is served by "+first+" already: not carried over"))
+				a.Notes = append(a.Notes, c.note(r.Node, key+" is served by "+first+" already: not carried over"))
 				continue
 			}
-			seen[key] = c.at(r.node)
+			seen[key] = c.at(r.Node)
 			a.Routes = append(a.Routes, made)
 		}
 	}
@@ -118,7 +118,7 @@ func (c *converter) api(domains []string, own, behind []*route) {
 func sorted(routes []*route) []*route {
 	out := slices.Clone(routes)
 	slices.SortStableFunc(out, func(a, b *route) int {
-		return b.get("regex_priority").integer(0) - a.get("regex_priority").integer(0)
+		return b.Get("regex_priority").Integer(0) - a.Get("regex_priority").Integer(0)
 	})
 	return out
 }

@@ -5,29 +5,30 @@ import (
 	"strings"
 
 	"gatehouse/importer"
+	"gatehouse/importer/value"
 )
 
 // plugin is one plugin with its configuration.
 type plugin struct {
-	node
+	value.Node
 	name   string
-	config node
+	config value.Node
 }
 
-func (c *converter) plugins(list node) (out []plugin) {
-	for _, n := range list.items() {
-		if name := n.get("name").text(); name != "" {
-			out = append(out, plugin{n, name, n.get("config")})
+func (c *converter) plugins(list value.Node) (out []plugin) {
+	for _, n := range list.Items() {
+		if name := n.Get("name").Text(); name != "" {
+			out = append(out, plugin{n, name, n.Get("config")})
 		}
 	}
 	return out
 }
 
 // attached are the plugins of the top that name a route or a service.
-func (c *converter) attached(all []plugin, kind string, to node) (out []plugin) {
+func (c *converter) attached(all []plugin, kind string, to value.Node) (out []plugin) {
 	for _, p := range all {
-		of := p.get(kind).name()
-		if of != "" && (of == to.get("name").text() || of == to.get("id").text()) && !p.get("consumer").there() {
+		of := p.Get(kind).Name()
+		if of != "" && (of == to.Get("name").Text() || of == to.Get("id").Text()) && !p.Get("consumer").There() {
 			out = append(out, p)
 		}
 	}
@@ -37,7 +38,7 @@ func (c *converter) attached(all []plugin, kind string, to node) (out []plugin) 
 // everywhere are the plugins of the top that hold for all.
 func (c *converter) everywhere(all []plugin) (out []plugin) {
 	for _, p := range all {
-		if !p.get("route").there() && !p.get("service").there() && !p.get("consumer").there() && !p.get("consumer_group").there() {
+		if !p.Get("route").There() && !p.Get("service").There() && !p.Get("consumer").There() && !p.Get("consumer_group").There() {
 			out = append(out, p)
 		}
 	}
@@ -53,7 +54,7 @@ func effective(all []plugin) (out []plugin) {
 			continue
 		}
 		seen[p.name] = true
-		if !p.get("enabled").isFalse() {
+		if !p.Get("enabled").IsFalse() {
 			out = append(out, p)
 		}
 	}
@@ -84,9 +85,9 @@ func (c *converter) policies(r *route, one *importer.Route) {
 	throttles := importer.NewList()
 	for _, p := range r.plugins {
 		if slices.Contains(askers, p.name) || strings.Contains(p.name, "auth") {
-			asked = append(asked, c.at(p.node)+" "+p.name)
+			asked = append(asked, c.at(p.Node)+" "+p.name)
 			if p.name == "jwt" {
-				one.Notes = append(one.Notes, c.note(p.node, "jwt: write an authorizer with the issuer, the audience and the keys: {jwt: {issuer: ..., audience: ..., jwks: FILE}}"))
+				one.Notes = append(one.Notes, c.note(p.Node, "jwt: write an authorizer with the issuer, the audience and the keys: {jwt: {issuer: ..., audience: ..., jwks: FILE}}"))
 			}
 		}
 	}
@@ -111,9 +112,9 @@ func (c *converter) policies(r *route, one *importer.Route) {
 		case p.name == "correlation-id":
 			c.correlation(p, one)
 		case p.name == "bot-detection" || p.name == "request-validator" || p.name == "pre-function" || p.name == "injection-protection" || p.name == "app-protect" || p.name == "xml-threat-protection" || p.name == "json-threat-protection":
-			one.Notes = append(one.Notes, c.grave(p.node, p.name+": not carried over"))
+			one.Notes = append(one.Notes, c.grave(p.Node, p.name+": not carried over"))
 		default:
-			one.Notes = append(one.Notes, c.note(p.node, p.name+": not carried over"))
+			one.Notes = append(one.Notes, c.note(p.Node, p.name+": not carried over"))
 		}
 	}
 	if len(throttles.Items()) > 0 {
@@ -133,10 +134,10 @@ func (c *converter) retries(r *route, one *importer.Route) {
 	if answered(one) {
 		return
 	}
-	if n := r.service.get("retries"); n.there() {
-		one.Keys.Put("retries", min(n.integer(5), 5))
+	if n := r.service.Get("retries"); n.There() {
+		one.Keys.Put("retries", min(n.Integer(5), 5))
 	}
-	if ms := r.service.get("read_timeout").integer(0); ms > 30_000 {
+	if ms := r.service.Get("read_timeout").Integer(0); ms > 30_000 {
 		one.Keys.Put("timeout", importer.Raw(seconds(float64(ms)/1000, 1, 3600)))
 	}
 }
@@ -148,13 +149,13 @@ func (c *converter) rates(r *route, p plugin, one *importer.Route, throttles *im
 		c.apart(p, r, one)
 	}
 	for _, unit := range []struct{ key, short string }{{"second", "s"}, {"minute", "m"}, {"hour", "h"}, {"day", "d"}, {"month", ""}, {"year", ""}} {
-		n := p.config.get(unit.key).integer(0)
+		n := p.config.Get(unit.key).Integer(0)
 		switch {
 		case n <= 0:
 		case unit.short == "":
-			one.Notes = append(one.Notes, c.grave(p.config.get(unit.key), "rate-limiting by "+unit.key+": the longest window is a day: not carried over"))
+			one.Notes = append(one.Notes, c.grave(p.config.Get(unit.key), "rate-limiting by "+unit.key+": the longest window is a day: not carried over"))
 		case per == "":
-			one.Notes = append(one.Notes, c.grave(p.node, "rate-limiting by "+p.config.get("limit_by").text()+": a throttle is per route, ip or principal: not carried over"))
+			one.Notes = append(one.Notes, c.grave(p.Node, "rate-limiting by "+p.config.Get("limit_by").Text()+": a throttle is per route, ip or principal: not carried over"))
 			return
 		default:
 			n = min(n, 1_000_000)
@@ -166,20 +167,20 @@ func (c *converter) rates(r *route, p plugin, one *importer.Route, throttles *im
 // apart tells that what Kong counts for a service, or for all, is counted for
 // each route here.
 func (c *converter) apart(p plugin, r *route, one *importer.Route) {
-	for _, own := range r.get("plugins").items() {
-		if own.v == p.v {
+	for _, own := range r.Get("plugins").Items() {
+		if own.Value == p.Value {
 			return
 		}
 	}
-	if p.get("route").there() {
+	if p.Get("route").There() {
 		return
 	}
-	one.Notes = append(one.Notes, c.note(p.node, p.name+": it counts for each route by itself here: say throttle once at the API where all its routes are to be counted together"))
+	one.Notes = append(one.Notes, c.note(p.Node, p.name+": it counts for each route by itself here: say throttle once at the API where all its routes are to be counted together"))
 }
 
 // per is whom a limit counts together.
 func (c *converter) per(p plugin, one *importer.Route) string {
-	switch by := p.config.get("limit_by").text(); by {
+	switch by := p.config.Get("limit_by").Text(); by {
 	case "", "consumer", "credential", "consumer-group":
 		if one.Access.Closed == "" {
 			return "ip" // as Kong does where nobody is asked who they are
@@ -190,7 +191,7 @@ func (c *converter) per(p plugin, one *importer.Route) string {
 	case "service":
 		return "route"
 	}
-	if id := p.config.get("identifier").text(); id == "ip" || id == "service" {
+	if id := p.config.Get("identifier").Text(); id == "ip" || id == "service" {
 		return map[string]string{"ip": "ip", "service": "route"}[id]
 	}
 	return ""
@@ -198,9 +199,9 @@ func (c *converter) per(p plugin, one *importer.Route) string {
 
 // windows carries rate-limiting-advanced over.
 func (c *converter) windows(p plugin, one *importer.Route, throttles *importer.List) {
-	limits, sizes := p.config.get("limit").items(), p.config.get("window_size").items()
+	limits, sizes := p.config.Get("limit").Items(), p.config.Get("window_size").Items()
 	per := ""
-	switch p.config.get("identifier").text() {
+	switch p.config.Get("identifier").Text() {
 	case "", "consumer", "credential":
 		per = map[bool]string{true: "ip", false: "principal"}[one.Access.Closed == ""]
 	case "ip":
@@ -210,7 +211,7 @@ func (c *converter) windows(p plugin, one *importer.Route, throttles *importer.L
 	}
 	units := map[int]string{1: "s", 60: "m", 3600: "h", 86400: "d"}
 	for i := range min(len(limits), len(sizes)) {
-		n, unit := limits[i].integer(0), units[sizes[i].integer(0)]
+		n, unit := limits[i].Integer(0), units[sizes[i].Integer(0)]
 		if n <= 0 || unit == "" || per == "" {
 			one.Notes = append(one.Notes, c.grave(limits[i], "rate-limiting-advanced: a throttle is so many a second, minute, hour or day, per route, ip or principal: not carried over"))
 			continue
@@ -221,25 +222,25 @@ func (c *converter) windows(p plugin, one *importer.Route, throttles *importer.L
 }
 
 func (c *converter) size(p plugin, one *importer.Route) {
-	n := p.config.get("allowed_payload_size").integer(128)
-	unit := map[string]string{"": "MiB", "megabytes": "MiB", "kilobytes": "KiB", "bytes": ""}[p.config.get("size_unit").text()]
+	n := p.config.Get("allowed_payload_size").Integer(128)
+	unit := map[string]string{"": "MiB", "megabytes": "MiB", "kilobytes": "KiB", "bytes": ""}[p.config.Get("size_unit").Text()]
 	if n > 0 && !answered(one) {
 		one.Keys.Put("limits", importer.Flow().Put("body", importer.Itoa(min(n, 1<<20))+importer.Raw(unit)))
 	}
 }
 
 func (c *converter) correlation(p plugin, one *importer.Route) {
-	name := strings.ToLower(p.config.get("header_name").text())
+	name := strings.ToLower(p.config.Get("header_name").Text())
 	if name == "" {
 		name = "kong-request-id"
 	}
 	if !importer.IsHeader(name) {
-		one.Notes = append(one.Notes, c.note(p.node, "correlation-id: not carried over"))
+		one.Notes = append(one.Notes, c.note(p.Node, "correlation-id: not carried over"))
 		return
 	}
 	headers := one.Keys.Sub("headers")
 	headers.Sub("request").Sub("set").Put(name, importer.Template("${request.id}"))
-	if p.config.get("echo_downstream").isTrue() {
+	if p.config.Get("echo_downstream").IsTrue() {
 		headers.Sub("response").Sub("set").Put(name, importer.Template("${request.id}"))
 	}
 }
@@ -248,10 +249,10 @@ func (c *converter) correlation(p plugin, one *importer.Route) {
 func (c *converter) addresses(p plugin, one *importer.Route) {
 	read := func(keys ...string) (out []string) {
 		for _, key := range keys {
-			for _, item := range p.config.get(key).items() {
-				prefix, ok := importer.Prefix(item.text())
+			for _, item := range p.config.Get(key).Items() {
+				prefix, ok := importer.Prefix(item.Text())
 				if !ok {
-					one.Notes = append(one.Notes, c.grave(item, "ip-restriction: "+item.text()+" is no IP address or prefix"))
+					one.Notes = append(one.Notes, c.grave(item, "ip-restriction: "+item.Text()+" is no IP address or prefix"))
 				} else if !slices.Contains(out, prefix) {
 					out = append(out, prefix)
 				}

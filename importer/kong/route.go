@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/importer"
+	"gatehouse/importer/value"
 )
 
 // route makes routes of one of Kong's: one for each path, and for each value of a
@@ -15,29 +16,29 @@ func (c *converter) route(r *route, a *importer.API) (out []*importer.Route) {
 	if r.name == "" {
 		label = "route"
 	}
-	head := []string{c.at(r.node) + ": " + label}
-	if r.get("expression").there() {
-		a.Notes = append(a.Notes, c.note(r.get("expression"), label+": a route by expression has no counterpart: not carried over"))
+	head := []string{c.at(r.Node) + ": " + label}
+	if r.Get("expression").There() {
+		a.Notes = append(a.Notes, c.note(r.Get("expression"), label+": a route by expression has no counterpart: not carried over"))
 		return nil
 	}
-	if protocols := r.get("protocols").texts(); len(protocols) > 0 && !slices.ContainsFunc(protocols, func(p string) bool { return p == "http" || p == "https" || p == "grpc" || p == "grpcs" }) {
-		a.Notes = append(a.Notes, c.note(r.get("protocols"), label+": what is no HTTP is not carried over"))
+	if protocols := r.Get("protocols").Texts(); len(protocols) > 0 && !slices.ContainsFunc(protocols, func(p string) bool { return p == "http" || p == "https" || p == "grpc" || p == "grpcs" }) {
+		a.Notes = append(a.Notes, c.note(r.Get("protocols"), label+": what is no HTTP is not carried over"))
 		return nil
 	}
 	methods, note := c.methods(r)
 	head = append(head, note...)
 	if methods == "" {
-		a.Notes = append(a.Notes, c.note(r.get("methods"), label+": no route can have these methods: not carried over"))
+		a.Notes = append(a.Notes, c.note(r.Get("methods"), label+": no route can have these methods: not carried over"))
 		return nil
 	}
-	paths := r.get("paths").items()
+	paths := r.Get("paths").Items()
 	if len(paths) == 0 {
-		paths = []node{{}}
+		paths = []value.Node{{}}
 	}
 	for _, p := range paths {
 		pattern, ok, notes := c.pattern(p)
 		if !ok {
-			a.Notes = append(a.Notes, c.note(p, fmt.Sprintf("%s: the path %s has no counterpart: write METHOD /PATH/{name}", label, p.text())))
+			a.Notes = append(a.Notes, c.note(p, fmt.Sprintf("%s: the path %s has no counterpart: write METHOD /PATH/{name}", label, p.Text())))
 			continue
 		}
 		for _, conditions := range c.conditions(r, a) {
@@ -55,7 +56,7 @@ func (c *converter) route(r *route, a *importer.API) (out []*importer.Route) {
 }
 
 func (c *converter) methods(r *route) (text string, notes []string) {
-	all := r.get("methods").texts()
+	all := r.Get("methods").Texts()
 	if len(all) == 0 {
 		return "ANY", nil
 	}
@@ -64,7 +65,7 @@ func (c *converter) methods(r *route) (text string, notes []string) {
 		if m = strings.ToUpper(m); slices.Contains(importer.Methods, m) && !slices.Contains(known, m) {
 			known = append(known, m)
 		} else if !slices.Contains(known, m) {
-			notes = append(notes, c.note(r.get("methods"), "methods: no route can have "+m))
+			notes = append(notes, c.note(r.Get("methods"), "methods: no route can have "+m))
 		}
 	}
 	return strings.Join(known, ","), notes
@@ -73,18 +74,18 @@ func (c *converter) methods(r *route) (text string, notes []string) {
 // conditions are the headers that a route asks for, in every combination; one nil
 // for none.
 func (c *converter) conditions(r *route, a *importer.API) []*importer.Map {
-	headers := r.get("headers")
-	if !headers.there() {
+	headers := r.Get("headers")
+	if !headers.There() {
 		return []*importer.Map{nil}
 	}
 	all := []map[string]string{{}}
-	for _, name := range headers.keys() {
+	for _, name := range headers.Keys() {
 		lower := strings.ToLower(name)
 		if !importer.IsName(lower) {
 			return nil
 		}
 		var next []map[string]string
-		for _, value := range headers.get(name).texts() {
+		for _, value := range headers.Get(name).Texts() {
 			if strings.HasPrefix(value, "~*") {
 				a.Notes = append(a.Notes, c.note(headers, "headers: a condition by regular expression has no counterpart: not carried over"))
 				return nil
@@ -105,7 +106,7 @@ func (c *converter) conditions(r *route, a *importer.API) []*importer.Map {
 	var out []*importer.Map
 	for _, one := range all {
 		m := importer.Flow()
-		for _, name := range headers.keys() {
+		for _, name := range headers.Keys() {
 			if value, ok := one[strings.ToLower(name)]; ok && !m.Has(strings.ToLower(name)) {
 				m.Put(strings.ToLower(name), value)
 			}
@@ -125,8 +126,8 @@ type pattern struct {
 
 // pattern reads one of Kong's paths: a prefix, or a regular expression that
 // consists of segments.
-func (c *converter) pattern(p node) (out pattern, ok bool, notes []string) {
-	text := p.text()
+func (c *converter) pattern(p value.Node) (out pattern, ok bool, notes []string) {
+	text := p.Text()
 	expression := strings.HasPrefix(text, "~")
 	if !c.version3 && !expression && strings.ContainsAny(text, `\()[]{}^$*+?|`) {
 		expression = true

@@ -10,27 +10,28 @@ import (
 	"strings"
 
 	"gatehouse/importer"
+	"gatehouse/importer/value"
 )
 
 // target writes what answers a route, and the path that it sees.
 func (c *converter) target(r *route, p pattern, one *importer.Route) {
 	one.Target = "mock:503"
 	if t := r.plugin("request-termination"); t != nil {
-		status := t.config.get("status_code").integer(503)
+		status := t.config.Get("status_code").Integer(503)
 		if status < 200 || status > 599 {
 			status = 503
 		}
 		one.Target = fmt.Sprintf("mock:%d", status)
-		if t.config.get("message").there() || t.config.get("body").there() {
-			one.Notes = append(one.Notes, c.note(t.node, "request-termination: a mock answers with an empty JSON object"))
+		if t.config.Get("message").There() || t.config.Get("body").There() {
+			one.Notes = append(one.Notes, c.note(t.Node, "request-termination: a mock answers with an empty JSON object"))
 		}
 		return
 	}
 	switch {
-	case !r.service.there():
-		one.Notes = append(one.Notes, c.note(r.node, "no service stands behind it: put a target in place of mock:503"))
+	case !r.service.There():
+		one.Notes = append(one.Notes, c.note(r.Node, "no service stands behind it: put a target in place of mock:503"))
 		return
-	case r.service.get("enabled").isFalse():
+	case r.service.Get("enabled").IsFalse():
 		one.Notes = append(one.Notes, c.note(r.service, "the service is not enabled"))
 		return
 	}
@@ -46,7 +47,7 @@ func (c *converter) target(r *route, p pattern, one *importer.Route) {
 // rewrite writes which path a service sees: Kong takes the route's path off, and
 // puts the service's before the rest.
 func (c *converter) rewrite(r *route, p pattern, base string, one *importer.Route) {
-	if r.get("strip_path").isFalse() {
+	if r.Get("strip_path").IsFalse() {
 		if base == "/" {
 			return
 		}
@@ -82,13 +83,13 @@ func (c *converter) service(r *route) (name, base, problem string) {
 		if problem = c.group(u, port, s); problem != "" {
 			return "", "", problem
 		}
-		if header := strings.ToLower(u.get("host_header").text()); validHost(header) && !r.get("preserve_host").isTrue() {
+		if header := strings.ToLower(u.Get("host_header").Text()); validHost(header) && !r.Get("preserve_host").IsTrue() {
 			s.Keys.Put("host", header)
 		}
 	} else {
 		s.Targets.Add(net.JoinHostPort(host, port))
 	}
-	if r.get("preserve_host").isTrue() {
+	if r.Get("preserve_host").IsTrue() {
 		s.Keys.Put("host", "preserve")
 	}
 	if scheme == "https" {
@@ -97,7 +98,7 @@ func (c *converter) service(r *route) (name, base, problem string) {
 	c.timeouts(r.service, s)
 	key := importer.Fingerprint(s)
 	if c.made[key] == nil {
-		label := r.service.get("name").text()
+		label := r.service.Get("name").Text()
 		if label == "" {
 			label = host
 		}
@@ -109,9 +110,9 @@ func (c *converter) service(r *route) (name, base, problem string) {
 }
 
 // address is where a service is.
-func address(s node) (scheme, host, port, path, problem string) {
-	scheme, host, port, path = s.get("protocol").text(), s.get("host").text(), s.get("port").text(), s.get("path").text()
-	if text := s.get("url").text(); text != "" {
+func address(s value.Node) (scheme, host, port, path, problem string) {
+	scheme, host, port, path = s.Get("protocol").Text(), s.Get("host").Text(), s.Get("port").Text(), s.Get("path").Text()
+	if text := s.Get("url").Text(); text != "" {
 		u, err := url.Parse(text)
 		if err != nil {
 			return "", "", "", "", "its url is none"
@@ -148,36 +149,36 @@ func validHost(s string) bool {
 	return s != "" && s != "target" && s != "preserve" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
 }
 
-func (c *converter) tls(from node, s *importer.Service) {
-	if from.get("tls_verify").isFalse() || !from.get("tls_verify").there() {
+func (c *converter) tls(from value.Node, s *importer.Service) {
+	if from.Get("tls_verify").IsFalse() || !from.Get("tls_verify").There() {
 		s.Notes = append(s.Notes, c.note(from, "Kong does not ask whose certificate it is unless tls_verify says so: here it is always verified. Name the authority under tls.ca where it is not a public one"))
 	}
-	if from.get("client_certificate").there() {
-		s.Notes = append(s.Notes, c.note(from.get("client_certificate"), "client_certificate: write tls: {client-certificate: {cert: FILE, key: FILE}}"))
+	if from.Get("client_certificate").There() {
+		s.Notes = append(s.Notes, c.note(from.Get("client_certificate"), "client_certificate: write tls: {client-certificate: {cert: FILE, key: FILE}}"))
 	}
 	s.Keys.Put("tls", importer.Raw("{}"))
 }
 
 // timeouts carries over those that are said, in milliseconds.
-func (c *converter) timeouts(from node, s *importer.Service) {
+func (c *converter) timeouts(from value.Node, s *importer.Service) {
 	m := importer.Flow()
-	put := func(key string, n node, most int) {
-		if ms := n.integer(0); ms > 0 {
+	put := func(key string, n value.Node, most int) {
+		if ms := n.Integer(0); ms > 0 {
 			m.Put(key, importer.Raw(seconds(float64(min(ms, most))/1000, 0.001, 86400)))
 		}
 	}
-	put("connect", from.get("connect_timeout"), 600_000)
-	put("answer", from.get("read_timeout"), 86_400_000)
-	put("idle", from.get("read_timeout"), 86_400_000)
+	put("connect", from.Get("connect_timeout"), 600_000)
+	put("answer", from.Get("read_timeout"), 86_400_000)
+	put("idle", from.Get("read_timeout"), 86_400_000)
 	s.Keys.Put("timeouts", m)
 }
 
 // group carries an upstream over.
-func (c *converter) group(u node, port string, s *importer.Service) (problem string) {
-	name := u.get("name").text()
-	targets := u.get("targets").items()
-	for _, t := range c.root.get("targets").items() {
-		if of := t.get("upstream").name(); of != "" && (of == name || of == u.get("id").text()) {
+func (c *converter) group(u value.Node, port string, s *importer.Service) (problem string) {
+	name := u.Get("name").Text()
+	targets := u.Get("targets").Items()
+	for _, t := range c.root.Get("targets").Items() {
+		if of := t.Get("upstream").Name(); of != "" && (of == name || of == u.Get("id").Text()) {
 			targets = append(targets, t)
 		}
 	}
@@ -187,15 +188,15 @@ func (c *converter) group(u node, port string, s *importer.Service) (problem str
 	}
 	var members []member
 	for _, t := range targets {
-		host, p, err := net.SplitHostPort(t.get("target").text())
+		host, p, err := net.SplitHostPort(t.Get("target").Text())
 		if err != nil {
-			host, p = strings.Trim(t.get("target").text(), "[]"), "8000"
+			host, p = strings.Trim(t.Get("target").Text(), "[]"), "8000"
 		}
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || !validHost(strings.ToLower(host)) {
 			s.Notes = append(s.Notes, c.note(t, "a target is HOST:PORT"))
 			continue
 		}
-		weight := t.get("weight").integer(100)
+		weight := t.Get("weight").Integer(100)
 		if weight == 0 {
 			s.Targets.Note(c.note(t, "a target of weight 0 is left out"))
 			continue
@@ -232,9 +233,9 @@ func gcd(a, b int) int {
 	return a
 }
 
-func (c *converter) balance(u node, s *importer.Service) {
-	hashed := u.get("hash_on").text()
-	if u.get("algorithm").text() == "least-connections" || u.get("algorithm").text() == "latency" {
+func (c *converter) balance(u value.Node, s *importer.Service) {
+	hashed := u.Get("hash_on").Text()
+	if u.Get("algorithm").Text() == "least-connections" || u.Get("algorithm").Text() == "latency" {
 		s.Keys.Put("balance", "least-requests")
 		return
 	}
@@ -247,38 +248,38 @@ func (c *converter) balance(u node, s *importer.Service) {
 	case "path":
 		key = "path"
 	case "header":
-		key = "header:" + u.get("hash_on_header").text()
+		key = "header:" + u.Get("hash_on_header").Text()
 	case "cookie":
-		key = "cookie:" + u.get("hash_on_cookie").text()
+		key = "cookie:" + u.Get("hash_on_cookie").Text()
 	}
 	_, name, named := strings.Cut(key, ":")
 	if key == "" || named && (name == "" || strings.EqualFold(name, "host") || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "") {
-		s.Notes = append(s.Notes, c.note(u.get("hash_on"), "hash_on "+hashed+": a hash is of client, path, header:NAME or cookie:NAME: round-robin stands for it"))
+		s.Notes = append(s.Notes, c.note(u.Get("hash_on"), "hash_on "+hashed+": a hash is of client, path, header:NAME or cookie:NAME: round-robin stands for it"))
 		return
 	}
 	s.Keys.Put("balance", importer.Flow().Put("hash", key))
-	if fallback := u.get("hash_fallback"); fallback.there() && fallback.text() != "none" {
+	if fallback := u.Get("hash_fallback"); fallback.There() && fallback.Text() != "none" {
 		s.Notes = append(s.Notes, c.note(fallback, "hash_fallback: not carried over"))
 	}
 }
 
 // health carries active checks over.
-func (c *converter) health(u node, s *importer.Service) {
-	checks := u.get("healthchecks")
-	active := checks.get("active")
-	interval, ok := active.path("healthy", "interval").number()
+func (c *converter) health(u value.Node, s *importer.Service) {
+	checks := u.Get("healthchecks")
+	active := checks.Get("active")
+	interval, ok := active.Path("healthy", "interval").Number()
 	if !ok || interval == 0 {
-		interval, ok = active.path("unhealthy", "interval").number()
+		interval, ok = active.Path("unhealthy", "interval").Number()
 	}
-	if passive := checks.get("passive"); passive.there() {
+	if passive := checks.Get("passive"); passive.There() {
 		s.Notes = append(s.Notes, c.note(passive, "healthchecks.passive: not carried over"))
 	}
 	if !ok || interval == 0 {
 		return
 	}
 	m := importer.Flow()
-	if kind := active.get("type").text(); kind != "tcp" {
-		path := active.get("http_path").text()
+	if kind := active.Get("type").Text(); kind != "tcp" {
+		path := active.Get("http_path").Text()
 		if path == "" {
 			path = "/"
 		}
@@ -289,15 +290,15 @@ func (c *converter) health(u node, s *importer.Service) {
 		}
 	}
 	m.Put("interval", importer.Raw(seconds(interval, 0.1, 3600)))
-	if timeout, ok := active.get("timeout").number(); ok && timeout > 0 {
+	if timeout, ok := active.Get("timeout").Number(); ok && timeout > 0 {
 		m.Put("timeout", importer.Raw(seconds(timeout, 0.01, 600)))
 	}
-	if n := active.path("healthy", "successes").integer(0); n > 0 {
+	if n := active.Path("healthy", "successes").Integer(0); n > 0 {
 		m.Put("healthy", min(n, 100))
 	}
 	failures := 0
 	for _, key := range []string{"http_failures", "tcp_failures", "timeouts"} {
-		if n := active.path("unhealthy", key).integer(0); n > 0 && (failures == 0 || n < failures) {
+		if n := active.Path("unhealthy", key).Integer(0); n > 0 && (failures == 0 || n < failures) {
 			failures = n
 		}
 	}
@@ -305,7 +306,7 @@ func (c *converter) health(u node, s *importer.Service) {
 		m.Put("unhealthy", min(failures, 100))
 	}
 	var statuses []string
-	for _, text := range active.path("healthy", "http_statuses").texts() {
+	for _, text := range active.Path("healthy", "http_statuses").Texts() {
 		if n, err := strconv.Atoi(text); err == nil && n >= 100 && n <= 599 && !slices.Contains(statuses, text) {
 			statuses = append(statuses, strconv.Itoa(n))
 		}
