@@ -160,6 +160,20 @@ func TestPathsOfManyRoutes(t *testing.T) {
 	}
 }
 
+// TestRatio compares what was measured in the same round alone: a round of
+// another moment tells of the machine.
+func TestRatio(t *testing.T) {
+	at := func(round int, cpu time.Duration) sample { return sample{Round: round, CPUPerRequest: cpu} }
+	nginx := entry{Proxy: "nginx", Samples: []sample{at(0, 10), at(1, 20), at(3, 10)}}
+	ours := entry{Proxy: "gatehouse", Samples: []sample{at(1, 40), at(2, 900), at(3, 20)}}
+	r := caseResult{Columns: []entry{ours, nginx, {Proxy: "caddy"}}}
+	for base, want := range map[string]string{"nginx": "2.00", "caddy": "-", "nobody": "-"} {
+		if got := r.ratio(ours, base); got != want {
+			t.Errorf("to %s: %s, want %s", base, got, want)
+		}
+	}
+}
+
 func TestHPACKIntegers(t *testing.T) {
 	// The examples of RFC 7541, C.1.
 	for _, test := range []struct {

@@ -44,6 +44,7 @@ type worker struct {
 
 // sample is one measurement of one proxy.
 type sample struct {
+	Round         int           `json:"round"`
 	Requests      uint64        `json:"requests"`
 	Errors        uint64        `json:"errors"`
 	PerSecond     float64       `json:"requests_per_second"`

@@ -127,15 +127,22 @@ func startTable(b *strings.Builder, r caseResult) {
 }
 
 // ratio returns the median, over the rounds, of a proxy's CPU time to another
-// one's in the same round.
+// one's in the same round; rounds that one of them failed in do not count.
 func (r caseResult) ratio(e entry, base string) string {
 	i := slices.IndexFunc(r.Columns, func(other entry) bool { return other.Proxy == base })
-	if i < 0 || len(r.Columns[i].Samples) != len(e.Samples) {
+	if i < 0 {
 		return "-"
 	}
 	var ratios []float64
-	for round, s := range e.Samples {
-		ratios = append(ratios, cpuMicros(s)/cpuMicros(r.Columns[i].Samples[round]))
+	for _, s := range e.Samples {
+		for _, b := range r.Columns[i].Samples {
+			if b.Round == s.Round {
+				ratios = append(ratios, cpuMicros(s)/cpuMicros(b))
+			}
+		}
+	}
+	if len(ratios) == 0 {
+		return "-"
 	}
 	return fmt.Sprintf("%.2f", median(ratios))
 }

@@ -205,6 +205,7 @@ func (b *bench) round(ctx context.Context, round int, r *contender) {
 	if s.Requests == 0 || ctx.Err() != nil {
 		return
 	}
+	s.Round = round
 	r.Samples = append(r.Samples, s)
 	fmt.Fprintf(os.Stderr, "bench:   round %d: %-12s %7.1f us/request %8.0f requests/s\n",
 		round+1, r.Proxy, float64(s.CPUPerRequest)/1000, s.PerSecond)

@@ -80,12 +80,13 @@ func (c *conn) Close() error {
 	return err
 }
 
-// kill closes the connection under its requests, whose contexts end.
+// kill ends the connection under its requests, whose contexts end.
 func (c *conn) kill() {
-	_ = c.Close()
 	if s := c.served.Load(); s != nil {
 		s.Kill()
+		return
 	}
+	_ = c.Close()
 }
 
 // ending reports whether the connection should end with its next answer.

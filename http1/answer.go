@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"gatehouse/http1/socket"
 	"gatehouse/http1/wire"
 )
 
@@ -164,6 +165,9 @@ func (a *answer) write(p []byte) error {
 
 // writeBoth sends what has gathered and p without copying p.
 func (a *answer) writeBoth(p []byte) error {
+	if a.conn.watch.gone.Load() {
+		return a.note(net.ErrClosed)
+	}
 	a.begin()
 	a.pieces[0], a.pieces[1] = a.out, p
 	a.vector = a.pieces[:2]
@@ -178,9 +182,19 @@ func (a *answer) flush() error {
 	if len(a.out) == 0 {
 		return nil
 	}
+	if a.conn.watch.gone.Load() {
+		return a.note(net.ErrClosed)
+	}
 	a.begin()
-	_, err := a.conn.net.Write(a.out)
+	rest := a.out
+	if t := &a.conn.turn; t.taken {
+		rest = rest[socket.Write(t.fd, rest):]
+	}
 	a.out = a.out[:0]
+	if len(rest) == 0 {
+		return nil
+	}
+	_, err := a.conn.net.Write(rest)
 	return a.note(err)
 }
 

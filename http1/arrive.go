@@ -12,40 +12,51 @@ import (
 // again for the next one.
 const doze = 2 * time.Second
 
-// arrive waits for the first bytes of a request, and reports whether they
-// came. While nothing is there the connection holds no buffer.
+// arrive waits for a request, and reports whether some of one came. While
+// nothing is there the connection holds no buffer. Requests that came whole may
+// have been served when it returns.
 func (c *Conn) arrive() bool {
 	if c.in.Buffered() > 0 {
 		return true
 	}
+	c.awaits()
+	for {
+		err := c.first()
+		if err == nil {
+			c.arrived()
+			return true
+		}
+		if !isTimeout(err) || c.wait.ended() || !time.Now().Before(c.wait.until) {
+			return c.lastChance()
+		}
+		c.forget()
+		c.deadline.at(c.wait.until)
+	}
+}
+
+// awaits says that from now on a request is waited for.
+func (c *Conn) awaits() {
 	now, patience := time.Now(), c.server.IdleTimeout
-	if c.scope == nil && c.fresh {
+	if c.fresh {
 		patience = c.server.HeaderTimeout
 	}
-	c.wait.start()
+	c.wait.until = now.Add(patience)
+	c.wait.count.Store(1)
 	c.deadline.atLeast(now, min(patience, doze))
-	err := c.first()
-	if isTimeout(err) && patience > doze && c.wait.mayGoOn() {
-		c.forget()
-		c.deadline.at(now.Add(patience))
-		err = c.first()
-	}
-	if err != nil && !c.lastChance() {
-		return false
-	}
+}
+
+// arrived says that something of a request has come. Where the wait had been
+// ended in this moment the read deadline is over.
+func (c *Conn) arrived() {
 	if c.wait.stop() {
 		c.deadline.at(time.Now().Add(c.server.HeaderTimeout))
 	}
-	return true
 }
 
 // first reads the first bytes of a request.
 func (c *Conn) first() error {
 	if c.raw != nil {
-		if err := c.raw.Read(c.wait.look); err != nil {
-			return err
-		}
-		return c.wait.found
+		return c.takeTurns()
 	}
 	c.recycle()
 	n, err := c.net.Read(c.wait.one[:])
@@ -61,8 +72,12 @@ func (c *Conn) lastChance() bool {
 	if c.raw == nil || !c.wait.ended() {
 		return false
 	}
-	_ = c.raw.Control(func(fd uintptr) { c.wait.look(fd) })
-	return c.in.Buffered() > 0
+	_ = c.raw.Control(func(fd uintptr) { _, _ = c.receive(fd) })
+	if c.in.Buffered() == 0 {
+		return false
+	}
+	c.arrived()
+	return true
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
@@ -70,8 +85,7 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // waiting says that a connection waits for a request of which nothing has
 // arrived, to whoever wants it to end.
 type waiting struct {
-	look  func(fd uintptr) bool // reads what is there; made once
-	found error                 // by look
+	until time.Time // when it is given up
 	one   [1]byte
 
 	mu    sync.Mutex
@@ -79,8 +93,6 @@ type waiting struct {
 }
 
 const waitEnded = -1
-
-func (w *waiting) start() { w.count.Store(1) }
 
 // stop says that something has arrived, and reports whether the wait had been
 // ended: the read deadline is then over.
@@ -94,8 +106,6 @@ func (w *waiting) stop() bool {
 }
 
 func (w *waiting) ended() bool { return w.count.Load() == waitEnded }
-
-func (w *waiting) mayGoOn() bool { return !w.ended() }
 
 // Arrived says that bytes have come that Conn cannot see yet, such as a part of
 // a TLS record. It may be called from any goroutine.

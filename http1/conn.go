@@ -23,6 +23,7 @@ type Conn struct {
 
 	in       *wire.Reader
 	head     headSource
+	turn     turn
 	deadline deadline
 	wait     waiting
 	watch    watch
@@ -57,7 +58,7 @@ func (s *Server) NewConn(c net.Conn, owner Owner) *Conn {
 	}
 	conn.deadline.conn, conn.body.conn, conn.answer.conn = c, conn, conn
 	conn.watch.begin(conn)
-	conn.wait.begin(conn)
+	conn.turn.begin(conn)
 	conn.head.conn = conn
 	conn.in.Reset(&conn.head)
 	return conn
@@ -82,7 +83,10 @@ func (c *Conn) Serve(first []byte) {
 		if !c.arrive() {
 			return
 		}
-		if q, err := c.read(); err != nil {
+		if c.closing {
+			break // with what was served on arrival
+		}
+		if q, err := c.next(); err != nil {
 			c.refuse(q, err)
 			break
 		}
@@ -147,11 +151,24 @@ func (c *Conn) end() {
 	c.watch.end()
 }
 
-// Kill closes the connection under a request, whose context ends. It may be
-// called from any goroutine.
+// Kill ends the connection under a request: its context ends, and nothing more
+// is read or written, so that the client cannot take half an answer for a whole
+// one. It does not wait for the handler, with whose return the connection is
+// closed. It may be called from any goroutine.
 func (c *Conn) Kill() {
-	_ = c.net.Close()
 	c.watch.end()
+	switch carrier := c.net.(type) {
+	case *tls.Conn:
+		_ = carrier.NetConn().Close()
+	default:
+		if c.tcp == nil {
+			_ = c.net.Close()
+			return
+		}
+		// To close would wait for a turn that is taken.
+		_ = c.tcp.SetLinger(0)
+		_ = c.tcp.CloseRead()
+	}
 }
 
 // recycle gives the buffers back.

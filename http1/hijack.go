@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-// Hijack implements http.Hijacker. The request's context goes on to end with
+// Hijack implements http.Hijacker, for requests with an Upgrade field. The request's context goes on to end with
 // nothing but the handler: who has the connection sees for itself when the
 // client goes away.
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c := a.conn
 	if c.hijacked {
 		return nil, nil, http.ErrHijacked
+	}
+	if c.turn.taken {
+		return nil, nil, errors.New("http1: only a request that asks for an upgrade can be hijacked")
 	}
 	if a.status != 0 || len(a.out) > 0 {
 		return nil, nil, errors.New("http1: hijack after the answer has begun")

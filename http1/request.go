@@ -62,7 +62,10 @@ func (s *headSource) begin() { s.reading, s.until = true, time.Time{} }
 // Read implements io.Reader.
 func (s *headSource) Read(p []byte) (int, error) {
 	c := s.conn
-	if !s.reading {
+	switch {
+	case c.turn.taken:
+		return 0, errNotWhole
+	case !s.reading:
 		return c.net.Read(p)
 	}
 	if s.until.IsZero() {

@@ -375,7 +375,7 @@ func TestHijack(t *testing.T) {
 		}
 		done <- err
 	})
-	if all := e.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n\r\nping\n"); all != "heard ping\n" {
+	if all := e.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: ping\r\n\r\nping\n"); all != "heard ping\n" {
 		t.Errorf("%q", all)
 	}
 	if err := <-done; err != nil {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"gatehouse/http1/socket"
 )
 
 // watch is a connection's context. It ends with the connection, and is told so
@@ -17,11 +20,12 @@ type watch struct {
 	over chan struct{} // closed when gone
 
 	mu      sync.Mutex
-	serving bool // a request is
-	clear   bool // its body was read: what comes next is its client's end, or another request
-	asked   bool // somebody wants to know
-	stopped bool // the goroutine is to end
-	ended   chan struct{}
+	serving bool          // a request is
+	clear   bool          // its body was read: what comes next is its client's end, or another request
+	asked   bool          // somebody wants to know
+	stopped bool          // the goroutine is to end
+	ended   chan struct{} // closed when it has
+	enough  chan struct{} // closed when it is to
 	after   map[int]func()
 	next    int
 
@@ -111,16 +115,20 @@ func (w *watch) start() {
 	if !w.asked || !w.serving || !w.clear || w.ended != nil || w.gone.Load() || w.conn.in.Buffered() > 0 {
 		return
 	}
-	w.stopped, w.ended, w.read = false, make(chan struct{}), 0
+	w.stopped, w.ended, w.enough, w.read = false, make(chan struct{}), make(chan struct{}), 0
 	go w.run(w.ended)
 }
 
 // run waits until the client sends something, goes away, or stop is called.
 func (w *watch) run(ended chan struct{}) {
 	defer close(ended)
+	if w.conn.raw != nil {
+		w.patrol()
+		return
+	}
 	for {
-		err := w.look()
-		if err == nil {
+		n, err := w.conn.net.Read(w.one[:])
+		if w.read = n; n > 0 {
 			return
 		}
 		if !isTimeout(err) {
@@ -138,26 +146,47 @@ func (w *watch) run(ended chan struct{}) {
 	}
 }
 
-// look waits for a byte. Below TLS only reading tells an end from data.
-func (w *watch) look() error {
-	c := w.conn
-	if c.raw == nil {
-		n, err := c.net.Read(w.one[:])
-		w.read = n
-		if n > 0 {
-			return nil
+// How often a patrol looks: ever more seldom, since a request that has taken
+// its time will take more.
+const (
+	patrolFirst = 5 * time.Millisecond
+	patrolLast  = 500 * time.Millisecond
+)
+
+// patrol looks now and then. Reading is not its own to do: a request may be
+// served within a turn.
+func (w *watch) patrol() {
+	pause := patrolFirst
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-w.enough:
+			return
 		}
-		return err
+		there, err := w.peek()
+		if err != nil {
+			w.end()
+		}
+		if there || err != nil {
+			return
+		}
+		pause = min(2*pause, patrolLast)
+		timer.Reset(pause)
 	}
-	var found error
-	err := c.raw.Read(func(fd uintptr) (there bool) {
-		there, found = peek(fd, w.one[:])
-		return there
-	})
-	if err != nil {
-		return err
+}
+
+// peek looks whether the client has sent something, or its end.
+func (w *watch) peek() (there bool, err error) {
+	failed := w.conn.raw.Control(func(fd uintptr) { err = socket.Peek(fd) })
+	switch {
+	case failed != nil:
+		return false, failed
+	case err == syscall.EAGAIN:
+		return false, nil
 	}
-	return found
+	return err == nil, err
 }
 
 // stop ends the watch with its request.
@@ -170,8 +199,11 @@ func (w *watch) stop() {
 	if ended == nil {
 		return
 	}
+	close(w.enough)
 	c := w.conn
-	c.deadline.past()
+	if c.raw == nil {
+		c.deadline.past()
+	}
 	<-ended
 	c.deadline.release()
 	if w.read > 0 {

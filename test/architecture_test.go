@@ -3,13 +3,11 @@ package test
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -123,48 +121,6 @@ func TestArchitectureLightLeaves(t *testing.T) {
 	}
 }
 
-func TestArchitectureSource(t *testing.T) {
-	for _, p := range packages(t) {
-		name, _ := room(p.ImportPath)
-		for _, file := range p.GoFiles {
-			checkFile(t, name, filepath.Join(p.Dir, file))
-		}
-	}
-}
-
-func checkFile(t *testing.T, name, path string) {
-	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	product := name != "bench" && name != "examples" && name != "test"
-	for _, d := range f.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
-			t.Errorf("%s: no init(): what a package needs is made by its New", fset.Position(fn.Pos()))
-		}
-	}
-	if !product {
-		return
-	}
-	checkVariables(t, fset, f)
-	ast.Inspect(f, func(n ast.Node) bool {
-		if g, ok := n.(*ast.GoStmt); ok && !startsGoroutines(path) {
-			t.Errorf("%s: only keepers start goroutines: what serves a request works on its own (starters names the exceptions)", fset.Position(g.Pos()))
-		}
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
-		}
-		if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
-			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "http" && sel.Sel.Name == "Error" {
-				t.Errorf("%s: no http.Error: exchange.Refuse alone writes the gateway's own answers", fset.Position(n.Pos()))
-			}
-		}
-		return true
-	})
-}
-
 func TestArchitectureEveryRoomHasAReadme(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range packages(t) {
@@ -173,56 +129,33 @@ func TestArchitectureEveryRoomHasAReadme(t *testing.T) {
 			continue
 		}
 		seen[name] = true
-		if _, err := os.Stat(filepath.Join("..", name, "README.md")); err != nil {
+		text, err := os.ReadFile(filepath.Join("..", name, "README.md"))
+		if err != nil {
 			t.Errorf("room %s has no README.md", name)
+		} else if name != "bench" && !strings.Contains(string(text), "reload") {
+			t.Errorf("the README of %s does not say what outlives a reload", name)
 		}
 	}
 }
 
-// starters are the files that may start goroutines, with the reason.
-var starters = map[string]string{
-	"gateway.go":                "the watch over the configuration's files",
-	"cmd/gatehouse/run.go":      "signals",
-	"cmd/gatehouse/restart.go":  "the wait for a process that was started",
-	"admin/control.go":          "keeper: the control socket's accept loop",
-	"admin/listener.go":         "keeper: the admin listener's accept loop",
-	"edge/listener.go":          "keeper: a listener's accept loop",
-	"edge/listeners.go":         "keeper: the end of a retired listener",
-	"edge/engine.go":            "keeper: connections and their ends",
-	"http1/watch.go":            "who asks to be told when the client goes away",
-	"edge/welcome.go":           "keeper: PROXY headers and TLS handshakes, before there is a request",
-	"auth/jwt/remote.go":        "keeper: fetching keys",
-	"observe/accesslog/file.go": "keeper: writing the access log",
-	"upstream/target/group.go":  "keeper: resolving names",
-	"upstream/target/watch.go":  "keeper: health checks",
-	"upstream/upload.go":        "a large body is sent while its answer is awaited",
-}
-
-func startsGoroutines(path string) bool {
-	for file := range starters {
-		if strings.HasSuffix(filepath.ToSlash(path), "/"+file) {
-			return true
-		}
+// The README of this room says what each file of scenarios or tests is for, but
+// for those that only help others.
+func TestArchitectureTestsAreListed(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return false
-}
-
-// checkVariables refuses package variables that look as if they changed: maps,
-// slices and pointers may be tables that are only read, which the compiler
-// cannot tell; so what may stand there are immutable errors, rules and tables
-// by composite literal, pools, and interface checks.
-func checkVariables(t *testing.T, fset *token.FileSet, f *ast.File) {
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.VAR {
-			continue
+	helpers := []string{"client_test.go", "gateway_test.go", "keys_test.go", "main_test.go"}
+	for _, pattern := range []string{"scenarios/*.txtar", "*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
 		}
-		for _, spec := range g.Specs {
-			v := spec.(*ast.ValueSpec)
-			if v.Names[0].Name == "_" || v.Names[0].Name == "version" || len(v.Values) > 0 {
-				continue
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+			if !slices.Contains(helpers, name) && !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("test/README.md does not say what %s is for", file)
 			}
-			t.Errorf("%s: the package variable %s has no value of its own: what changes belongs into a struct", fset.Position(v.Pos()), v.Names[0].Name)
 		}
 	}
 }

@@ -2,14 +2,17 @@ package test
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,6 +23,12 @@ type message struct {
 	host           string
 	header         [][2]string
 	body           string
+
+	listener string // key of the listener; the HTTPS one that start fills in where empty
+	plain    bool   // the listener speaks no TLS: HTTP/1.1 then, whatever the protocol
+	sni      string // localhost where empty
+	from     string // the client that a PROXY header names; none where empty
+	stalls   bool   // the body's last byte never comes
 }
 
 // answer is what came back.
@@ -36,16 +45,43 @@ var protocols = []struct {
 	send func(*testing.T, *running, message) answer
 }{{"h1", sendHTTP1}, {"h2", sendHTTP2}}
 
-// sendHTTP1 writes the request to the letter: what a client library would mend
-// stays as it is.
-func sendHTTP1(t *testing.T, r *running, m message) answer {
-	t.Helper()
-	conn, err := tls.Dial("tcp", r.secure(), &tls.Config{RootCAs: r.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
-	if err != nil {
-		t.Fatal(err)
+// patience is how long an answer may take on a busy machine.
+const patience = 20 * time.Second
+
+// connect opens the connection that m is to be sent on.
+func (m message) connect(r *running, protocol string) (net.Conn, error) {
+	address := r.secure
+	if m.listener != "" {
+		address = func() string { return r.address(m.listener) }
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn, err := net.Dial("tcp", address())
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if m.from != "" {
+		if _, err := fmt.Fprintf(conn, "PROXY TCP4 %s 127.0.0.1 1 2\r\n", m.from); err != nil {
+			return nil, err
+		}
+	}
+	if m.plain {
+		return conn, nil
+	}
+	name := m.sni
+	if name == "" {
+		name = "localhost"
+	}
+	secure := tls.Client(conn, &tls.Config{RootCAs: r.roots, ServerName: name, NextProtos: []string{protocol}})
+	if err := secure.Handshake(); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// text is the request to the letter: what a client library would mend stays as
+// it is.
+func (m message) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", m.method, m.target, m.host)
 	for _, h := range m.header {
@@ -55,7 +91,21 @@ func sendHTTP1(t *testing.T, r *running, m message) answer {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(m.body))
 	}
 	b.WriteString("\r\n" + m.body)
-	if _, err := io.WriteString(conn, b.String()); err != nil {
+	text := b.String()
+	if m.stalls {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+func sendHTTP1(t *testing.T, r *running, m message) answer {
+	t.Helper()
+	conn, err := m.connect(r, "http/1.1")
+	if err != nil {
+		return answer{err: err}
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, m.text()); err != nil {
 		return answer{err: err}
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: m.method})
@@ -64,32 +114,63 @@ func sendHTTP1(t *testing.T, r *running, m message) answer {
 
 func sendHTTP2(t *testing.T, r *running, m message) answer {
 	t.Helper()
+	if m.plain {
+		return sendHTTP1(t, r, m)
+	}
 	transport := &http.Transport{
 		ForceAttemptHTTP2:  true,
 		DisableCompression: true,
-		TLSClientConfig:    &tls.Config{RootCAs: r.roots, ServerName: "localhost"},
+		DialTLSContext:     func(context.Context, string, string) (net.Conn, error) { return m.connect(r, "h2") },
 	}
 	defer transport.CloseIdleConnections()
-	var body io.Reader
-	if m.body != "" {
-		body = bytes.NewReader([]byte(m.body))
-	}
-	req, err := http.NewRequest(m.method, "https://"+r.secure()+"/", body)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, m.method, "https://gateway.test/", m.reader(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The transport cuts scheme and Host off an opaque URL: what is left is sent as :path.
-	req.URL = &url.URL{Scheme: "https", Host: r.secure(), Opaque: "//" + m.host + m.target}
+	req.URL = &url.URL{Scheme: "https", Host: "gateway.test", Opaque: "//" + m.host + m.target}
 	req.Host = m.host
+	req.ContentLength = int64(len(m.body))
 	for _, h := range m.header {
 		req.Header.Add(h[0], h[1])
 	}
-	resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(req)
-	a := read(resp, err)
+	resp, err := transport.RoundTrip(req)
 	if resp != nil && resp.ProtoMajor != 2 {
 		t.Errorf("the answer came over %s", resp.Proto)
 	}
-	return a
+	return read(resp, err)
+}
+
+// reader returns the body; nil for none.
+func (m message) reader(ctx context.Context) io.Reader {
+	if m.body == "" {
+		return nil
+	}
+	if !m.stalls {
+		return strings.NewReader(m.body)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(strings.NewReader(m.body[:len(m.body)-1]), stalled{ctx}), closer(cancel)}
+}
+
+// stalled is a body that does not go on.
+type stalled struct{ context.Context }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.Done()
+	return 0, s.Err()
+}
+
+type closer func()
+
+func (c closer) Close() error {
+	c()
+	return nil
 }
 
 func read(resp *http.Response, err error) answer {
@@ -101,14 +182,37 @@ func read(resp *http.Response, err error) answer {
 	return answer{resp.StatusCode, resp.Header, string(body), err}
 }
 
-// freePort returns a port of 127.0.0.1 that nobody listened on just now.
+// freePort returns a port of 127.0.0.1 that nobody listens on. It lies below
+// those that the system hands out by itself, so that hardly anybody takes it
+// before the caller does.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		port := strconv.Itoa(15000 + rand.IntN(15000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// nobody returns an address at which connections are refused for as long as
+// the test runs: its port is taken, but nobody listens there.
+func nobody(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
 }

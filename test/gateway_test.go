@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/x509"
 	"io"
+	"log"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,8 @@ import (
 	"time"
 
 	"gatehouse"
+	"gatehouse/admin"
+	"gatehouse/observe/recent"
 )
 
 // running is a whole gateway, in this process and on free ports.
@@ -25,6 +29,7 @@ type running struct {
 	roots *x509.CertPool
 	log   *lockedBuffer
 	stop  func()
+	fixed string // where the HTTPS listener is, of a gateway in another process
 }
 
 // start boots a gateway from a configuration in a folder of its own. What the
@@ -95,6 +100,15 @@ func (r *running) write(name string, data []byte) {
 	}
 }
 
+func (r *running) read(name string) []byte {
+	r.t.Helper()
+	data, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return data
+}
+
 // address returns where the listener with this address, as written, is bound.
 func (r *running) address(key string) string {
 	r.t.Helper()
@@ -106,24 +120,82 @@ func (r *running) address(key string) string {
 }
 
 // secure is where the HTTPS listener that start fills in is bound.
-func (r *running) secure() string { return r.address("127.0.0.1:0") }
+func (r *running) secure() string {
+	if r.fixed != "" {
+		return r.fixed
+	}
+	return r.address("127.0.0.1:0")
+}
+
+// logLength returns how long the access log is now.
+func (r *running) logLength() int {
+	info, err := os.Stat(filepath.Join(r.dir, "access.log"))
+	if err != nil {
+		return 0
+	}
+	return int(info.Size())
+}
 
 // logLine waits for the access log's line of a request.
 func (r *running) logLine(id string) string {
 	r.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for time.Now().Before(deadline) {
+	return r.logLineBehind(0, id)
+}
+
+// logLineBehind waits for a line of the access log that holds a text and stands
+// behind the log's first bytes.
+func (r *running) logLineBehind(bytesBefore int, text string) string {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		data, _ := os.ReadFile(filepath.Join(r.dir, "access.log"))
-		for line := range bytes.Lines(data) {
-			if bytes.Contains(line, []byte(id)) {
+		for line := range bytes.Lines(data[min(bytesBefore, len(data)):]) {
+			if bytes.Contains(line, []byte(text)) && bytes.HasSuffix(line, []byte("\n")) {
 				return string(line)
 			}
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("no line of the access log for %s", id)
+	r.t.Fatalf("no line of the access log holds %q", text)
 	return ""
 }
+
+// control is a client of the gateway's control socket.
+func (r *running) control() *admin.Client { return admin.Dial(filepath.Join(r.dir, "data")) }
+
+// explain returns what is remembered of a request, for people.
+func (r *running) explain(id string) string {
+	r.t.Helper()
+	var entry recent.Entry
+	if err := r.control().Explain(r.t.Context(), id, &entry); err != nil {
+		r.t.Fatalf("explain %s: %v", id, err)
+	}
+	var b strings.Builder
+	_ = entry.WriteText(&b, false)
+	return b.String()
+}
+
+// metrics returns the gateway's own metrics, in Prometheus' format.
+func (r *running) metrics() string {
+	r.t.Helper()
+	socket := filepath.Join(r.dir, "data", admin.SocketName)
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}
+	resp, err := (&http.Client{Transport: transport}).Get("http://gatehouse/metrics")
+	a := read(resp, err)
+	if a.status != http.StatusOK {
+		r.t.Fatalf("the metrics: %d %v", a.status, a.err)
+	}
+	var own strings.Builder
+	for line := range strings.Lines(a.body) {
+		if strings.HasPrefix(line, "gatehouse_") {
+			own.WriteString(line)
+		}
+	}
+	return own.String()
+}
+
+func discard() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // lockedBuffer is a buffer for several goroutines.
 type lockedBuffer struct {

@@ -147,8 +147,8 @@ func TestImportedLikeNginx(t *testing.T) {
 	}
 	start(t, strings.ReplaceAll(string(r.Text), "127.0.0.1:"+port, "127.0.0.1:"+gatewayPort), nil)
 	for _, m := range asked {
-		from := ask(t, "127.0.0.1:"+port, m.method, m.host, m.target, m.body)
-		to := ask(t, "127.0.0.1:"+gatewayPort, m.method, m.host, m.target, m.body)
+		from := reached(t, "127.0.0.1:"+port, m.method, m.host, m.target, m.body)
+		to := reached(t, "127.0.0.1:"+gatewayPort, m.method, m.host, m.target, m.body)
 		if from != to {
 			t.Errorf("%s http://%s%s\nnginx     %s\ngatehouse %s", m.method, m.host, m.target, from, to)
 		}
@@ -158,8 +158,8 @@ func TestImportedLikeNginx(t *testing.T) {
 	}
 }
 
-// ask returns what a service saw of a request, and what the client got.
-func ask(t *testing.T, address, method, host, target, body string) string {
+// reached returns what a service saw of a request, and what the client got.
+func reached(t *testing.T, address, method, host, target, body string) string {
 	t.Helper()
 	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nX-Gone: 1\r\nX-Kept: 2\r\nConnection: close\r\n", method, target, host)
 	if body != "" {

@@ -2,212 +2,219 @@ package test
 
 import (
 	"bytes"
-	"context"
-	"crypto/x509"
-	"encoding/json"
-	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"gatehouse"
-	"gatehouse/admin"
+	"golang.org/x/sys/unix"
 )
 
-// program is the gateway as its users run it: a file, a folder with its
-// configuration, and processes.
-type program struct {
-	*running
-	file string // that is started, and that another version may take the place of
-
-	mu      sync.Mutex
-	started []*exec.Cmd // by us; restarts start others
-	seen    map[int]bool
-}
-
-// buildProgram builds the command as a version.
-func buildProgram(t *testing.T, version string) string {
+// alone runs a test in a process and a network of its own, where every port is
+// free and nobody else is: what is printed for readers names ports. It reports
+// whether this is that process; the other one has the test's result by then.
+func alone(t *testing.T) bool {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("the program is not built in a short test")
+		t.Skip("it builds programs and uses curl: run without -short")
 	}
-	file := filepath.Join(t.TempDir(), "gatehouse-"+version)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.version="+version, "-o", file, "gatehouse/cmd/gatehouse")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is missing: run scripts/setup test", program)
+		}
 	}
-	return file
-}
-
-// newProgram returns a program that is not started yet. Whatever it became is
-// ended with the test.
-func newProgram(t *testing.T, file string) *program {
-	t.Helper()
-	p := &program{running: &running{t: t, dir: t.TempDir(), log: &lockedBuffer{}}, seen: map[int]bool{}}
-	p.file = filepath.Join(p.dir, "gatehouse")
-	p.install(file)
-	t.Cleanup(p.end)
-	return p
-}
-
-// install puts a version of the program in the place of the one that is there.
-func (p *program) install(file string) {
-	p.t.Helper()
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = os.WriteFile(p.file+".new", data, 0o700)
+	if os.Getenv(aloneKey) != "" {
+		loopbackUp(t)
+		return true
 	}
-	if err == nil {
-		err = os.Rename(p.file+".new", p.file)
+	if _, err := programs(); err != nil {
+		t.Fatal(err)
 	}
-	if err != nil {
-		p.t.Fatal(err)
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", "3m")
+	cmd.Env = append(os.Environ(), aloneKey+"=yes")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:   syscall.SIGKILL,
 	}
-}
-
-// command returns the program with arguments, in its folder.
-func (p *program) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(p.file, args...)
-	cmd.Dir = p.dir
-	return cmd
-}
-
-// run starts the gateway.
-func (p *program) run(args ...string) *exec.Cmd {
-	p.t.Helper()
-	cmd := p.command(append([]string{"run"}, args...)...)
-	// A file in place of a pipe: a process that outlives this one's interest must
-	// not be held by it.
-	log, err := os.OpenFile(filepath.Join(p.dir, "stderr"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
+		t.Skipf("this system gives nobody a network of their own: %v", err)
 	}
-	p.mu.Lock()
-	p.started = append(p.started, cmd)
-	p.seen[cmd.Process.Pid] = true
-	p.mu.Unlock()
-	return cmd
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	t.Log(out.String())
+	return false
 }
 
-// said is what all its processes have said.
-func (p *program) said() string {
-	text, _ := os.ReadFile(filepath.Join(p.dir, "stderr"))
-	return string(text)
-}
+// What a process that is alone is told by the one that started it.
+const (
+	aloneKey    = "GATEHOUSE_TEST_ALONE"
+	programsKey = "GATEHOUSE_TEST_PROGRAMS" // the folder of the programs
+)
 
-// status asks the gateway that is in charge.
-func (p *program) status() (s gatehouse.Status, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err = admin.Dial(filepath.Join(p.dir, "data")).Status(ctx, &s)
-	if err == nil {
-		p.mu.Lock()
-		p.seen[s.PID] = true
-		p.mu.Unlock()
-	}
-	return s, err
-}
-
-// awaitStatus waits until the status is as wanted.
-func (p *program) awaitStatus(what string, wanted func(gatehouse.Status) bool) gatehouse.Status {
-	p.t.Helper()
-	var last error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		s, err := p.status()
-		if err == nil && wanted(s) {
-			return s
-		}
-		last = err
-	}
-	p.t.Fatalf("%s never comes: %v; it said\n%s", what, last, p.said())
-	return gatehouse.Status{}
-}
-
-// trust reads the root of its certificates.
-func (p *program) trust() *x509.CertPool {
-	p.t.Helper()
-	roots := x509.NewCertPool()
-	pem, err := os.ReadFile(filepath.Join(p.dir, "data", "ca", "root.pem"))
-	if err != nil || !roots.AppendCertsFromPEM(pem) {
-		p.t.Fatalf("the internal CA's root: %v", err)
-	}
-	return roots
-}
-
-// alive reports whether a process lives; a zombie does not.
-func alive(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	_, rest, _ := bytes.Cut(stat, []byte(") "))
-	return len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
-}
-
-// ours are its processes that live.
-func (p *program) ours() (all []int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for pid := range p.seen {
-		if exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); err == nil && strings.HasPrefix(exe, p.dir) && alive(pid) {
-			all = append(all, pid)
-		}
-	}
-	return all
-}
-
-// end kills what is left of it.
-func (p *program) end() {
-	_, _ = p.status()
-	for _, pid := range p.ours() {
-		if process, err := os.FindProcess(pid); err == nil {
-			_ = process.Kill()
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, cmd := range p.started {
-		_ = cmd.Wait()
-	}
-}
-
-// descriptors are the open ones of a process.
-func descriptors(t *testing.T, pid int) int {
+func loopbackUp(t *testing.T) {
 	t.Helper()
-	all, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no /proc: descriptors cannot be counted")
-	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(all)
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		t.Fatalf("the loopback interface: %v", err)
+	}
 }
 
-// logLines reads the access log: every line is a whole JSON document.
-func (p *program) logLines() (n int) {
-	p.t.Helper()
-	text, err := os.ReadFile(filepath.Join(p.dir, "access.log"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for line := range bytes.Lines(text) {
-		var document map[string]any
-		if err := json.Unmarshal(line, &document); err != nil {
-			p.t.Errorf("a line of the access log is broken: %q", line)
+// programs builds what a reader of the README has below bin, once, and returns
+// the folder.
+var programs = sync.OnceValues(func() (string, error) {
+	dir := os.Getenv(programsKey)
+	for name, path := range map[string]string{"gatehouse": "gatehouse/cmd/gatehouse", "shop": "gatehouse/examples/shop", "shop-services": "gatehouse/examples/shop/services"} {
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), path).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %v\n%s", path, err, out)
 		}
-		n++
 	}
-	return n
+	return dir, nil
+})
+
+// checkout is a folder as a reader has it: the programs below bin, the example,
+// and nothing yet of what they write.
+func checkout(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Symlink(os.Getenv(programsKey), filepath.Join(dir, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../examples/shop/gatehouse.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "examples/shop/gatehouse.yaml"), text)
+	return dir
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// program is a program that runs.
+type program struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	said *lockedBuffer
+	done chan struct{}
+}
+
+// launch starts a program in a folder. It is killed at the end of the test.
+func launch(t *testing.T, dir string, argv ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command(argv[0], argv[1:]...), said: &lockedBuffer{}, done: make(chan struct{})}
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.said, p.said
+	p.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, ".cache"))
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.WaitDelay = time.Second
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+func (p *program) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// says waits until the program has said a text.
+func (p *program) says(text string) {
+	p.t.Helper()
+	eventually(p.t, func() error {
+		if said := p.said.String(); !strings.Contains(said, text) {
+			return fmt.Errorf("the program says\n%s\nwant %s", said, text)
+		}
+		return nil
+	})
+}
+
+// ends waits until the program has ended, and returns its exit code.
+func (p *program) ends() int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Fatalf("it does not end:\n%s", p.said)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// children returns the processes that a process has started.
+func children(pid int) []int {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	var out []int
+	for _, field := range strings.Fields(string(data)) {
+		var child int
+		_, _ = fmt.Sscan(field, &child)
+		out = append(out, child)
+	}
+	return out
+}
+
+// lives reports whether a process is there and has not ended.
+func lives(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+// eventually repeats a check until it passes.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// listens waits until somebody listens on an address.
+func listens(t *testing.T, address string) {
+	t.Helper()
+	eventually(t, func() error {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
 }

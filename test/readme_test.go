@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gatehouse"
@@ -12,63 +13,99 @@ import (
 
 var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
 
-// TestReadmeExamples loads every example of a configuration in a README: what
-// a reader copies must work. Files that an example names are made first, where
-// it names them under ca, cert, key or jwks they are those of testdata.
-func TestReadmeExamples(t *testing.T) {
-	var files []string
+// readmeExamples returns every example of a configuration in a README, by the
+// file that it stands in.
+func readmeExamples(t testing.TB) map[string][]string {
+	t.Helper()
+	examples := make(map[string][]string)
 	for _, pattern := range []string{"../README.md", "../*/README.md", "../*/*/README.md", "../docs/*.md"} {
-		found, err := filepath.Glob(pattern)
+		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, found...)
-	}
-	examples := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
-			examples++
-			example := block[1]
-			t.Run(strings.TrimPrefix(file, "../"), func(t *testing.T) { loadExample(t, example) })
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
+				name := strings.TrimPrefix(file, "../")
+				examples[name] = append(examples[name], completed(block[1]))
+			}
 		}
 	}
-	if examples == 0 {
-		t.Error("no example was found")
+	if len(examples) < 10 {
+		t.Fatalf("examples in %d files alone", len(examples))
 	}
+	return examples
 }
 
-func loadExample(t *testing.T, example string) {
-	for _, name := range exampleSecret.FindAllStringSubmatch(example, -1) {
-		t.Setenv(name[1], "0123456789abcdef0123456789abcdef")
+// completed is an example with what it leaves out because it is not its subject.
+func completed(example string) string {
+	if strings.HasPrefix(example, "authorizers:") { // a part of an API
+		example = "apis:\n  shop:\n    authorize: none\n    routes: [{match: GET /, target: mock}]\n    " + strings.ReplaceAll(example, "\n", "\n    ") + "\n"
 	}
-	dir := t.TempDir()
-	makeExampleFiles(t, dir, example)
-	example = whole(example)
 	if !strings.Contains("\n"+example, "\nlisten:") {
 		example = "listen: [{address: \"127.0.0.1:0\"}]\n" + example
-	}
-	if _, err := gatehouse.LoadText(filepath.Join(dir, "gatehouse.yaml"), []byte(example)); err != nil {
-		t.Errorf("%v\nin\n%s", err, example)
-	}
-}
-
-// whole returns an example as a whole configuration: some show a part of an API.
-func whole(example string) string {
-	if strings.HasPrefix(example, "authorizers:") {
-		return "apis:\n  shop:\n    " + strings.ReplaceAll(example, "\n", "\n    ") + "\n"
 	}
 	return example
 }
 
+// TestReadmeExamples loads every example: what a reader copies must be good.
+// Files that one names are made first.
+func TestReadmeExamples(t *testing.T) {
+	for file, examples := range readmeExamples(t) {
+		for _, example := range examples {
+			t.Run(file, func(t *testing.T) {
+				for _, name := range exampleSecret.FindAllStringSubmatch(example, -1) {
+					t.Setenv(name[1], exampleValue)
+				}
+				dir := t.TempDir()
+				makeExampleFiles(t, dir, example)
+				if _, err := gatehouse.LoadText(filepath.Join(dir, "gatehouse.yaml"), []byte(example)); err != nil {
+					t.Errorf("%v\nin\n%s", err, example)
+				}
+			})
+		}
+	}
+}
+
+// TestReadmeExamplesRun starts the gateway with every example, on the ports that
+// it names.
+func TestReadmeExamplesRun(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	for file, examples := range readmeExamples(t) {
+		for _, example := range examples {
+			dir := checkout(t)
+			for _, name := range exampleSecret.FindAllStringSubmatch(example, -1) {
+				t.Setenv(name[1], exampleValue)
+			}
+			makeExampleFiles(t, dir, example)
+			write(t, filepath.Join(dir, "gatehouse.yaml"), []byte(example))
+			gateway := launch(t, dir, "bin/gatehouse", "run")
+			gateway.says("msg=listening")
+			gateway.signal(syscall.SIGTERM)
+			if code := gateway.ends(); code != 0 {
+				t.Errorf("%s: exit code %d\n%s\nwith\n%s", file, code, gateway.said, example)
+			}
+		}
+	}
+}
+
+const exampleValue = "0123456789abcdef0123456789abcdef"
+
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
-var exampleFile = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
+var (
+	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
+	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
+	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
+)
 
-// makeExampleFiles puts certificates and keys where an example names them.
+// makeExampleFiles puts certificates, keys, texts and further configurations
+// where an example names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
 	t.Helper()
 	cert, key := testCertificate(t)
@@ -80,13 +117,13 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 		case strings.Contains(found[0], "jwks:"):
 			content = testKeys(t)
 		}
-		path := filepath.Join(dir, found[1])
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, found[1]), content)
+	}
+	for _, found := range exampleText.FindAllStringSubmatch(example, -1) {
+		write(t, filepath.Join(dir, found[1]), []byte("text\n"))
+	}
+	for _, found := range exampleInclude.FindAllStringSubmatch(example, -1) {
+		write(t, filepath.Join(dir, found[1]), []byte("services: {}\n"))
 	}
 }
 

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -12,28 +11,39 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
-
-	"gatehouse/auth/devkey"
 )
 
 // TestScenarios runs every file below scenarios, each over HTTP/1.1 and
-// HTTP/2 against a whole gateway. A file is a txtar archive:
+// HTTP/2 against a whole gateway. A file is a txtar archive of files that lie
+// beside the configuration, and of steps, which are taken in their order:
 //
-//	-- gatehouse.yaml --     the configuration; {{backend}} is an echo service's HOST:PORT
-//	-- what is asked.request --
+//	-- gatehouse.yaml --     the configuration at the start
+//	-- what.request --
 //	GET /orders/42           METHOD TARGET, then headers, an empty line, the body
 //	Host: api.shop.test      without Host: localhost
-//	-- what is asked.answer --
+//	:listener 127.0.0.1:00   another listener than the first; :plain KEY for one without TLS
+//	:sni a.test              another TLS name than localhost
+//	:from 203.0.113.5        a PROXY header that names the client
+//	:stalls                  the body's last byte never comes
+//	-- what.answer --
 //	200                      the status, or "broken" for an answer that must not look
-//	                         complete; where several stand there, either will do
+//	                         complete; where several stand there, any will do
 //	content-type: application/json
+//	retry-after              a header with any value
 //	!server                  a header that must not be there
 //
 //	a line that the body must hold, once it is uncompressed
 //	!a line that it must not hold
-//	-- what is asked.log --  lines that the request's access-log line must hold
+//	-- what.log --           lines that the request's access-log line must hold
+//	-- what.trail --         lines that explain must print of the request, whatever
+//	                         the space between their words
+//	-- what.metrics --       lines that the metrics must come to hold
+//	-- what.reload --        a configuration that takes over
+//	-- what.refused --       what the reload before says, which must fail
+//	-- what.file NAME --     a file's new content
+//	-- what.until --         like .answer: the request before is sent until it is answered so
 //
-// {{token sub=alice scope=a,b iss=... aud=... for=-1h}} is a development token.
+// In all of them {{...}} stands for what only the run knows: see expand.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("scenarios/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -48,132 +58,182 @@ func TestScenarios(t *testing.T) {
 			name := strings.TrimSuffix(filepath.Base(file), ".txtar") + "/" + protocol.name
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				newScenario(t, archive).run(protocol.send)
+				newScenario(t, archive, protocol.send).run()
 			})
 		}
 	}
 }
 
+// scenario is one run of a file.
 type scenario struct {
-	t       *testing.T
+	*stage
 	gateway *running
-	files   []txtar.File
-	backend map[string]string
+	steps   []txtar.File
+	send    func(*testing.T, *running, message) answer
+
+	asked  message // the last request
+	got    answer  // its answer
+	logged int     // how long the access log was before it
+	err    error   // of the last reload
 }
 
-func newScenario(t *testing.T, archive *txtar.Archive) *scenario {
-	s := &scenario{t: t, backend: make(map[string]string)}
+var stepKind = regexp.MustCompile(`^(.*)\.(request|answer|log|trail|metrics|reload|refused|until|file (\S+))$`)
+
+func newScenario(t *testing.T, archive *txtar.Archive, send func(*testing.T, *running, message) answer) *scenario {
+	s := &scenario{stage: newStage(t), send: send}
 	var text string
 	files := make(map[string][]byte)
 	for _, f := range archive.Files {
-		switch filepath.Ext(f.Name) {
-		case ".request", ".answer", ".log":
-			s.files = append(s.files, f)
-			continue
-		}
-		data := s.expand(string(f.Data))
-		if f.Name == "gatehouse.yaml" {
-			text = data
-		} else {
-			files[f.Name] = []byte(data)
+		switch {
+		case stepKind.MatchString(f.Name):
+			s.steps = append(s.steps, f)
+		case f.Name == "gatehouse.yaml":
+			text = s.expand(string(f.Data))
+		default:
+			files[f.Name] = []byte(s.expand(string(f.Data)))
 		}
 	}
 	s.gateway = start(t, text, files)
+	s.data = filepath.Join(s.gateway.dir, "data")
 	return s
 }
 
-var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
+func (s *scenario) run() {
+	for _, f := range s.steps {
+		found := stepKind.FindStringSubmatch(f.Name)
+		s.step(found[1], found[2], found[3], s.expand(string(f.Data)))
+	}
+}
 
-func (s *scenario) expand(text string) string {
-	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
-		words := strings.Fields(found[2 : len(found)-2])
-		switch words[0] {
-		case "backend", "backend2":
-			return s.backendAddress(words[0])
-		case "nobody":
-			return "127.0.0.1:" + freePort(s.t)
-		case "token":
-			return s.token(words[1:])
-		case "repeat":
-			n, _ := strconv.Atoi(words[2])
-			return strings.Repeat(words[1], n)
+func (s *scenario) step(what, kind, file, text string) {
+	switch kind {
+	case "request":
+		s.asked = parseMessage(s.t, text)
+		s.ask()
+	case "answer":
+		if problem := compare(s.got, text); problem != "" {
+			s.t.Errorf("%s: %s\ngot %d %v\n%s", what, problem, s.got.status, s.got.header, clip(s.got.body))
 		}
-		s.t.Fatalf("unknown placeholder %s", found)
-		return ""
-	})
-}
-
-func (s *scenario) backendAddress(name string) string {
-	if s.backend[name] == "" {
-		s.backend[name] = newBackend(s.t, name).Listener.Addr().String()
+	case "until":
+		s.until(what, text)
+	case "log":
+		s.holds(what, "the access log", s.gateway.logLineBehind(s.logged, s.mark()), text)
+	case "trail":
+		s.holds(what, "explain", squeezed(s.gateway.explain(s.got.id())), text)
+	case "metrics":
+		s.metrics(what, text)
+	case "reload":
+		s.reload(text)
+	case "refused":
+		s.refused(what, text)
+		return
+	default:
+		s.gateway.write(file, []byte(text))
 	}
-	return s.backend[name]
+	if kind != "reload" && s.err != nil {
+		s.t.Errorf("before %s: %v", what, s.err)
+		s.err = nil
+	}
 }
 
-func (s *scenario) token(words []string) string {
-	c := devkey.Claims{Issuer: "https://login.test", Audience: []string{"test"}, Subject: "alice", Lifetime: time.Hour}
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		switch key {
-		case "sub":
-			c.Subject = value
-		case "iss":
-			c.Issuer = value
-		case "aud":
-			c.Audience = strings.Split(value, ",")
-		case "scope":
-			c.Scopes = strings.Split(value, ",")
-		case "for":
-			c.Lifetime, _ = time.ParseDuration(value)
+// reload puts a configuration in the place of the last one.
+func (s *scenario) reload(text string) {
+	before := s.gateway.read("gatehouse.yaml")
+	s.gateway.configure(text)
+	if s.err = s.gateway.Reload(s.t.Context()); s.err != nil {
+		s.gateway.write("gatehouse.yaml", before)
+	}
+}
+
+func (s *scenario) ask() {
+	s.logged = s.gateway.logLength()
+	s.got = s.send(s.t, s.gateway, s.asked)
+}
+
+// mark is what tells the last request's line of the access log: its id, or
+// its path where the client was told none.
+func (s *scenario) mark() string {
+	if id := s.got.id(); id != "" {
+		return id
+	}
+	path, _, _ := strings.Cut(s.asked.target, "?")
+	return path
+}
+
+// until repeats the last request: some things take a moment.
+func (s *scenario) until(what, text string) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		s.ask()
+		problem := compare(s.got, text)
+		if problem == "" {
+			return
 		}
-	}
-	key, err := devkey.Open(filepath.Join(s.gateway.dir, "data"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	token, err := key.Sign(c)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return token
-}
-
-func (s *scenario) run(send func(*testing.T, *running, message) answer) {
-	var got answer
-	for _, f := range s.files {
-		kind := filepath.Ext(f.Name)
-		what := strings.TrimSuffix(f.Name, kind)
-		text := s.expand(string(f.Data))
-		switch kind {
-		case ".request":
-			got = send(s.t, s.gateway, parseMessage(s.t, text))
-		case ".answer":
-			if problem := compare(got, text); problem != "" {
-				s.t.Errorf("%s: %s\ngot %d %v\n%s", what, problem, got.status, got.header, clip(got.body))
-			}
-		case ".log":
-			s.checkLog(what, got, text)
-		}
-	}
-}
-
-func clip(body string) string {
-	if len(body) > 2000 {
-		return body[:2000] + "..."
-	}
-	return body
-}
-
-func (s *scenario) checkLog(what string, got answer, text string) {
-	line := s.gateway.logLine(got.header.Get("X-Amzn-Requestid"))
-	for wanted := range strings.Lines(text) {
-		wanted = strings.TrimSpace(wanted)
-		absent, not := strings.CutPrefix(wanted, "!")
-		if not == strings.Contains(line, absent) {
-			s.t.Errorf("%s: the access log says %s, want %s", what, line, wanted)
+		if time.Now().After(deadline) {
+			s.t.Errorf("%s: %s\ngot %d %v\n%s", what, problem, s.got.status, s.got.header, clip(s.got.body))
+			return
 		}
 	}
 }
+
+// metrics waits for lines of the metrics: counting ends after the answer does.
+func (s *scenario) metrics(what, wanted string) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		now := s.gateway.metrics()
+		if missing := lacking(now, wanted); missing == "" {
+			return
+		} else if time.Now().After(deadline) {
+			s.t.Errorf("%s: the metrics say\n%s\nwant %s", what, now, missing)
+			return
+		}
+	}
+}
+
+func (s *scenario) refused(what, text string) {
+	if s.err == nil {
+		s.t.Errorf("%s: the reload did not fail", what)
+		return
+	}
+	s.holds(what, "the reload", s.err.Error(), text)
+	s.err = nil
+}
+
+// holds looks for the lines of wanted in a text of the gateway's.
+func (s *scenario) holds(what, where, text, wanted string) {
+	if missing := lacking(text, wanted); missing != "" {
+		s.t.Errorf("%s: %s says\n%s\nwant %s", what, where, clip(text), missing)
+	}
+}
+
+// lacking returns the first line of wanted that text does not hold, or that it
+// holds where "!" says that it must not; "" where there is none.
+func lacking(text, wanted string) string {
+	for line := range strings.Lines(wanted) {
+		line = strings.TrimSpace(line)
+		absent, not := strings.CutPrefix(line, "!")
+		if line != "" && not == strings.Contains(text, absent) {
+			return line
+		}
+	}
+	return ""
+}
+
+// squeezed is text with one space where there are several.
+func squeezed(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
+	}
+	return b.String()
+}
+
+func clip(text string) string {
+	if len(text) > 4000 {
+		return text[:4000] + "..."
+	}
+	return text
+}
+
+func (a answer) id() string { return a.header.Get("X-Amzn-Requestid") }
 
 func parseMessage(t *testing.T, text string) message {
 	t.Helper()
@@ -185,6 +245,10 @@ func parseMessage(t *testing.T, text string) message {
 	}
 	m := message{method: method, target: target, host: "localhost", body: strings.TrimSuffix(body, "\n")}
 	for _, line := range lines[1:] {
+		if option, ok := strings.CutPrefix(line, ":"); ok {
+			m.option(t, option)
+			continue
+		}
 		name, value, _ := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
 		if strings.EqualFold(name, "host") {
@@ -196,33 +260,47 @@ func parseMessage(t *testing.T, text string) message {
 	return m
 }
 
+func (m *message) option(t *testing.T, line string) {
+	t.Helper()
+	name, value, _ := strings.Cut(line, " ")
+	switch name {
+	case "listener":
+		m.listener = value
+	case "plain":
+		m.listener, m.plain = value, true
+	case "sni":
+		m.sni = value
+	case "from":
+		m.from = value
+	case "stalls":
+		m.stalls = true
+	default:
+		t.Fatalf("unknown option :%s", line)
+	}
+}
+
 // compare returns what is wrong with an answer; "" where nothing is.
 func compare(got answer, text string) string {
 	head, body, _ := strings.Cut(text, "\n\n")
-	lines := bufio.NewScanner(strings.NewReader(head))
-	lines.Scan()
-	first := strings.Fields(lines.Text())
-	if got.err != nil && slices.Contains(first, "broken") {
+	lines := strings.Split(strings.TrimSpace(head), "\n")
+	statuses := strings.Fields(lines[0])
+	if got.err != nil && slices.Contains(statuses, "broken") {
 		return ""
 	}
 	if got.err != nil {
 		return fmt.Sprintf("no answer: %v", got.err)
 	}
-	if !slices.Contains(first, strconv.Itoa(got.status)) {
-		return fmt.Sprintf("want %v", first)
+	if !slices.Contains(statuses, strconv.Itoa(got.status)) {
+		return fmt.Sprintf("want %v", statuses)
 	}
-	for lines.Scan() {
-		if problem := compareHeader(got, strings.TrimSpace(lines.Text())); problem != "" {
+	for _, line := range lines[1:] {
+		if problem := compareHeader(got, strings.TrimSpace(line)); problem != "" {
 			return problem
 		}
 	}
 	plain, _ := uncompressed(got)
-	for wanted := range strings.Lines(body) {
-		wanted = strings.TrimSpace(wanted)
-		absent, not := strings.CutPrefix(wanted, "!")
-		if wanted != "" && not == strings.Contains(plain, absent) {
-			return "the body: want " + wanted
-		}
+	if missing := lacking(plain, body); missing != "" {
+		return "the body: want " + missing
 	}
 	return ""
 }
@@ -234,13 +312,14 @@ func compareHeader(got answer, line string) string {
 		}
 		return ""
 	}
-	name, value, named := strings.Cut(line, ":")
+	name, value, exact := strings.Cut(line, ":")
+	value = strings.TrimSpace(value)
 	values := got.header.Values(name)
 	if len(values) == 0 {
 		return "the header " + name + " is missing"
 	}
-	if all := strings.Join(values, ", "); named && strings.TrimSpace(value) != all {
-		return fmt.Sprintf("the header %s is %q, want %q", name, all, strings.TrimSpace(value))
+	if all := strings.Join(values, ", "); exact && value != all {
+		return fmt.Sprintf("the header %s is %q, want %q", name, all, value)
 	}
 	return ""
 }

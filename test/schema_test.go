@@ -84,7 +84,7 @@ func TestSchemaOfExamples(t *testing.T) {
 				}
 			case ".md":
 				for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
-					check(file, whole(block[1]))
+					check(file, completed(block[1]))
 				}
 			}
 		}

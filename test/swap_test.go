@@ -2,7 +2,6 @@ package test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -45,12 +44,11 @@ func newStreamer(t *testing.T) string {
 
 // streams reads one long answer after the other, each over a connection of its
 // own and across many take-overs.
-func (s *storm) streams(address string, roots *x509.CertPool, protocols []string, whole *atomic.Int64) {
-	defer s.done.Done()
+func (s *storm) streams(r *running, protocols []string, whole *atomic.Int64) {
 	for s.goesOn() {
-		transport := &http.Transport{ForceAttemptHTTP2: protocols[0] == "h2", TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", NextProtos: protocols}}
+		transport := &http.Transport{ForceAttemptHTTP2: protocols[0] == "h2", TLSClientConfig: &tls.Config{RootCAs: r.roots, ServerName: "localhost", NextProtos: protocols}}
 		client := &http.Client{Transport: transport, Timeout: 60 * time.Second}
-		resp, err := client.Get("https://" + strings.Replace(address, "127.0.0.1", "localhost", 1) + "/stream")
+		resp, err := client.Get("https://" + strings.Replace(r.secure(), "127.0.0.1", "localhost", 1) + "/stream")
 		if err != nil {
 			s.fail("stream: %v", err)
 			continue
@@ -68,7 +66,7 @@ func (s *storm) streams(address string, roots *x509.CertPool, protocols []string
 }
 
 // swaps are the ways to bring a new process about.
-func (p *program) swap(i int) {
+func (p *instance) swap(i int) {
 	p.t.Helper()
 	switch i % 3 {
 	case 0:
@@ -93,23 +91,20 @@ func (p *program) swap(i int) {
 // answers under way: no request fails, no line of the log is lost, and nothing is
 // left of those that were taken over.
 func TestSwapStorm(t *testing.T) {
-	files := []string{buildProgram(t, "one"), buildProgram(t, "two")}
+	files := []string{buildVersion(t, "one"), buildVersion(t, "two")}
 	backend, address := newStreamer(t), "127.0.0.1:"+freePort(t)
 	configuration := func(i int) string {
 		name := [...]string{"one", "two"}[i%2]
 		return "listen: [{address: \"" + address + "\", tls: {certificates: internal}}]\n" + stormConfig(backend, name)
 	}
-	p := newProgram(t, files[0])
+	p := newInstance(t, files[0])
 	p.configure(configuration(0))
 	p.run()
 	first := p.awaitStatus("a first answer", func(gatehouse.Status) bool { return true })
-	roots := p.trust()
-	s, whole := &storm{stop: make(chan struct{})}, &atomic.Int64{}
-	s.done.Add(5)
-	go s.http1(address, roots)
-	go s.http2(address, roots)
+	p.roots, p.fixed = p.trust(), address
+	s, whole := startStorm(t, p.running, map[string]string{"one": "a", "two": "a"}), &atomic.Int64{}
 	for _, protocols := range [][]string{{"h2"}, {"http/1.1"}, {"http/1.1"}} {
-		go s.streams(address, roots, protocols, whole)
+		s.done.Go(func() { s.streams(p.running, protocols, whole) })
 	}
 	const swaps = 50
 	open, began, last := 0, time.Now(), first
@@ -128,8 +123,7 @@ func TestSwapStorm(t *testing.T) {
 	}
 	took := time.Since(began)
 	openInTheEnd := descriptors(t, last.PID)
-	close(s.stop)
-	s.done.Wait()
+	s.end()
 	for deadline := time.Now().Add(30 * time.Second); len(p.ours()) > 1; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%v live: of those that were taken over some do not end; they said\n%s", p.ours(), p.said())
@@ -149,7 +143,7 @@ func TestSwapStorm(t *testing.T) {
 	if err := syscall.Kill(last.PID, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); alive(last.PID); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); lives(last.PID); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the last gateway does not end; it said\n%s", p.said())
 		}
@@ -163,9 +157,9 @@ func TestSwapStorm(t *testing.T) {
 // new one: afterwards there is a working gateway, or none, and then one can be
 // started.
 func TestKilledTakeOver(t *testing.T) {
-	file := buildProgram(t, "one")
+	file := buildVersion(t, "one")
 	address := "127.0.0.1:" + freePort(t)
-	p := newProgram(t, file)
+	p := newInstance(t, file)
 	p.configure("listen: [{address: \"" + address + "\"}]\napis: {a: {authorize: none, routes: [{match: GET /x, target: mock}]}}\n")
 	started := 0
 	ensure := func() gatehouse.Status {
@@ -213,9 +207,9 @@ func TestKilledTakeOver(t *testing.T) {
 	}
 }
 
-func awaitGone(t *testing.T, p *program, pid int) {
+func awaitGone(t *testing.T, p *instance, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); alive(pid); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); lives(pid); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("process %d does not end; they said\n%s", pid, p.said())
 		}
@@ -223,9 +217,9 @@ func awaitGone(t *testing.T, p *program, pid int) {
 }
 
 // settle waits until a new process either is in charge or has ended.
-func settle(t *testing.T, p *program, next *exec.Cmd) {
+func settle(t *testing.T, p *instance, next *exec.Cmd) {
 	t.Helper()
-	for deadline := time.Now().Add(40 * time.Second); alive(next.Process.Pid); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(40 * time.Second); lives(next.Process.Pid); time.Sleep(2 * time.Millisecond) {
 		if s, err := p.status(); err == nil && s.PID == next.Process.Pid {
 			return
 		}

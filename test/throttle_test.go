@@ -1,6 +1,7 @@
 package test
 
 import (
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,8 @@ apis:
       - {match: GET /orders, target: mock, throttle: {rate: 1/h, burst: 40, per: principal}}
 `
 	r := start(t, config, nil)
-	tokens := &scenario{t: t, gateway: r}
+	tokens := newStage(t)
+	tokens.data = filepath.Join(r.dir, "data")
 	bearer := func(subject string) [][2]string {
 		return [][2]string{{"Authorization", "Bearer " + tokens.token([]string{"sub=" + subject})}}
 	}

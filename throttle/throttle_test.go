@@ -209,7 +209,7 @@ func TestSeveralLevels(t *testing.T) {
 // Who is refused by one throttle is not charged for the others of the step.
 func TestRefusedRequestsChargeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(lease(), route("a", Config{Rate: rate("0.001/s"), Burst: 5, Per: Route}, Config{Rate: rate("0.001/s"), Burst: 2, Per: Principal}))
+		g := newGate(lease(), route("a", Config{Rate: rate("0.001/s"), Burst: 5, Per: Route}, Config{Rate: rate("0.0001/s"), Burst: 2, Per: Principal}))
 		if got := g.admitted(100, ann, "ann"); got != 2 {
 			t.Fatalf("ann was admitted %d times", got)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// slice is how long a request waits before anybody looks after it. Most are
+// slice is how long a request waits, or twice as long, before anybody looks after it. Most are
 // answered by then; the others get their real deadlines, and somebody who
 // watches whether their client is still there.
 const slice = 10 * time.Millisecond
@@ -87,7 +87,7 @@ func (c *call) arm(now time.Time) error {
 		until, why = d, errRoute
 	}
 	c.clock.until = until
-	_ = c.conn.SetReadDeadline(until)
+	c.conn.WaitUntil(until)
 	switch {
 	case c.x.Parent().Err() != nil:
 		return errGone

@@ -22,7 +22,7 @@ func (c *call) send() *failure {
 	now := time.Now()
 	c.clock = clock{sent: now}
 	c.in.Reset(c)
-	_ = c.conn.SetReadDeadline(now.Add(slice))
+	c.conn.WaitAtLeast(now, slice)
 	if len(c.out) > unguarded {
 		until := now.Add(c.Service.config.Timeouts.Answer.D())
 		if d, ok := c.x.Deadline(); ok && d.Before(until) {
@@ -32,7 +32,7 @@ func (c *call) send() *failure {
 	} else {
 		c.conn.DisarmWrites()
 	}
-	if n, err := c.conn.Write(c.out); err != nil {
+	if n, err := c.write(); err != nil {
 		return c.sendFailure(n, err)
 	}
 	switch {
@@ -42,6 +42,15 @@ func (c *call) send() *failure {
 		c.upload = c.startUpload()
 	}
 	return nil
+}
+
+// write writes the request's head, and a small body. Where nothing follows it
+// may have read some of the answer when it returns.
+func (c *call) write() (int, error) {
+	if c.stream || len(c.out) > unguarded {
+		return c.conn.Write(c.out)
+	}
+	return c.conn.Ask(c.out, c.in)
 }
 
 // continueWait is how long a service may take to say whether it wants a body.

@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"gatehouse/http1/socket"
 )
 
 // Conn is a connection to an endpoint. One request at a time uses it.
@@ -21,17 +23,22 @@ type Conn struct {
 	one      [1]byte
 	armed    bool // a write deadline was set
 	expires  time.Time
+	until    time.Time // a read deadline that WaitAtLeast has set; zero for others
+	ask      ask
 }
 
-func newConn(c net.Conn, socket net.Conn, e *Endpoint) *Conn {
-	out := &Conn{Conn: c, endpoint: e, Plain: c == socket}
-	if r, ok := socket.(*records); ok {
-		out.records, socket = r, r.Conn
+func newConn(c net.Conn, carrier net.Conn, e *Endpoint) *Conn {
+	out := &Conn{Conn: c, endpoint: e, Plain: c == carrier}
+	if r, ok := carrier.(*records); ok {
+		out.records, carrier = r, r.Conn
 	}
-	if s, ok := socket.(syscall.Conn); ok {
+	if s, ok := carrier.(syscall.Conn); ok && socket.Usable {
 		if raw, err := s.SyscallConn(); err == nil {
 			out.raw = raw
-			out.look = func(fd uintptr) { out.quiet = quiet(fd) }
+			if out.Plain {
+				out.ask.step = out.advance
+			}
+			out.look = func(fd uintptr) { out.quiet = socket.Peek(fd) == syscall.EAGAIN }
 		}
 	}
 	return out

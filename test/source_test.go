@@ -1,0 +1,254 @@
+package test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The files that may do what others must not, each with the reason.
+var (
+	// starters may start goroutines, or have the runtime start one later.
+	starters = map[string]string{
+		"gateway.go":                  "the watch over the configuration's files",
+		"cmd/gatehouse/run.go":        "signals",
+		"cmd/gatehouse/restart.go":    "the wait for a process that was started",
+		"takeover/give.go":            "a stop ends the wait for the process that takes over",
+		"admin/control.go":            "keeper: the control socket's accept loop",
+		"admin/listener.go":           "keeper: the admin listener's accept loop",
+		"edge/body.go":                "keeper: a stream's body that stalls is ended by a timer",
+		"edge/listener.go":            "keeper: a listener's accept loop",
+		"edge/listeners.go":           "keeper: the end of a retired listener",
+		"edge/engine.go":              "keeper: connections and their ends",
+		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
+		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
+		"auth/jwt/remote.go":          "keeper: fetching keys",
+		"http1/watch.go":              "who asks to be told when the client goes away",
+		"observe/accesslog/file.go":   "keeper: writing the access log",
+		"upstream/clock.go":           "a request that takes long is given up when its client goes",
+		"upstream/target/endpoint.go": "keeper: idle connections grow old",
+		"upstream/target/group.go":    "keeper: resolving names",
+		"upstream/target/watch.go":    "keeper: health checks",
+		"upstream/upload.go":          "a large body is sent while its answer is awaited",
+	}
+	// listeners may listen.
+	listeners = map[string]string{
+		"admin/control.go":  "keeper: the control socket",
+		"admin/listener.go": "keeper: the admin listener",
+		"edge/listeners.go": "keeper: listeners",
+	}
+	// dialers may connect.
+	dialers = map[string]string{
+		"dial/dial.go":    "the one way out",
+		"admin/client.go": "the command asks the gateway by its control socket",
+
+		"takeover/notify.go":     "keeper: the service manager is told by its own socket",
+		"importer/live/probe.go": "init looks at the services that its user names",
+	}
+	// writers may stand between a handler and the engine's ResponseWriter.
+	writers = map[string]string{
+		"exchange/writer.go": "the one Writer",
+		"http1/answer.go":    "the engine's own",
+		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",
+	}
+)
+
+// source is one file of the product, and what its package declares.
+type source struct {
+	t         *testing.T
+	path      string // from the root
+	fset      *token.FileSet
+	file      *ast.File
+	variables map[string]bool // of the package
+}
+
+func (s *source) errorf(n ast.Node, format string, args ...any) {
+	s.t.Errorf("%s: "+format, append([]any{s.fset.Position(n.Pos())}, args...)...)
+}
+
+func TestArchitectureSource(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused := make(map[string]bool)
+	for _, list := range []map[string]string{starters, listeners, dialers, writers} {
+		for path := range list {
+			unused[path] = true
+		}
+	}
+	for _, p := range packages(t) {
+		name, _ := room(p.ImportPath)
+		for _, s := range parse(t, root, p) {
+			delete(unused, s.path)
+			s.noInit()
+			if name != "bench" && name != "examples" && name != "test" {
+				s.check()
+			}
+		}
+	}
+	for path := range unused {
+		t.Errorf("%s is allowed something, and is not there", path)
+	}
+}
+
+func parse(t *testing.T, root string, p pkg) []*source {
+	t.Helper()
+	var out []*source
+	variables := make(map[string]bool)
+	for _, name := range p.GoFiles {
+		path := filepath.Join(p.Dir, name)
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, err := filepath.Rel(root, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range packageVariables(file) {
+			for _, name := range spec.Names {
+				variables[name.Name] = name.Name != "_"
+			}
+		}
+		out = append(out, &source{t, filepath.ToSlash(short), fset, file, variables})
+	}
+	return out
+}
+
+func packageVariables(file *ast.File) []*ast.ValueSpec {
+	var out []*ast.ValueSpec
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			for _, spec := range g.Specs {
+				out = append(out, spec.(*ast.ValueSpec))
+			}
+		}
+	}
+	return out
+}
+
+func (s *source) noInit() {
+	for _, d := range s.file.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			s.errorf(fn, "no init(): what a package needs is made by its New")
+		}
+	}
+}
+
+func (s *source) check() {
+	for _, v := range packageVariables(s.file) {
+		if len(v.Values) == 0 && v.Names[0].Name != "_" && s.path != "cmd/gatehouse/main.go" { // the linker's version
+			s.errorf(v, "the package variable %s has no value of its own: what changes belongs into a struct", v.Names[0].Name)
+		}
+	}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			s.only(n, starters, "only keepers start goroutines: what serves a request works on its own")
+		case *ast.CallExpr:
+			s.call(n)
+		case *ast.SelectorExpr:
+			s.selector(n)
+		case *ast.AssignStmt:
+			for _, left := range n.Lhs {
+				s.unchanged(left)
+			}
+		case *ast.IncDecStmt:
+			s.unchanged(n.X)
+		case *ast.StructType:
+			s.fields(n)
+		case *ast.FuncDecl:
+			if n.Recv != nil && n.Name.Name == "WriteHeader" {
+				s.only(n, writers, "no filter wraps the ResponseWriter: hooks and body filters do what it would")
+			}
+		}
+		return true
+	})
+}
+
+// only refuses what n does in all files but those of a list.
+func (s *source) only(n ast.Node, allowed map[string]string, reason string) {
+	if allowed[s.path] == "" {
+		s.errorf(n, "%s", reason)
+	}
+}
+
+func (s *source) call(n *ast.CallExpr) {
+	f, ok := n.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return
+	}
+	if f.Sel.Name == "AfterFunc" || f.Sel.Name == "Go" {
+		s.only(n, starters, "only keepers have goroutines started")
+	}
+}
+
+// selector looks at what a file takes from packages of the standard library.
+func (s *source) selector(n *ast.SelectorExpr) {
+	x, ok := n.X.(*ast.Ident)
+	if !ok || x.Obj != nil {
+		return
+	}
+	switch name := x.Name + "." + n.Sel.Name; {
+	case name == "http.Error":
+		s.errorf(n, "no http.Error: exchange.Refuse alone writes the gateway's own answers")
+	case name == "net.ListenConfig", strings.HasPrefix(name, "net.Listen") && !strings.HasPrefix(name, "net.Listener"), name == "tls.Listen", name == "http.ListenAndServe":
+		s.only(n, listeners, "only keepers listen")
+	case strings.HasPrefix(name, "net.Dial"), strings.HasPrefix(name, "tls.Dial"), name == "http.Get", name == "http.Post", name == "http.DefaultClient", name == "http.DefaultTransport":
+		s.only(n, dialers, "one dialer goes out: dial knows whom nobody may reach")
+	}
+}
+
+// unchanged refuses an assignment to a package variable, or to a part of it.
+func (s *source) unchanged(left ast.Expr) {
+	for {
+		switch x := left.(type) {
+		case *ast.IndexExpr:
+			left = x.X
+		case *ast.SelectorExpr:
+			left = x.X
+		case *ast.StarExpr:
+			left = x.X
+		case *ast.ParenExpr:
+			left = x.X
+		case *ast.Ident:
+			if s.variables[x.Name] && s.ofPackage(x) {
+				s.errorf(x, "the package variable %s changes: what changes belongs into a struct", x.Name)
+			}
+			return
+		default:
+			return
+		}
+	}
+}
+
+// ofPackage reports whether a name means what the package declares: the parser
+// resolves what a function declares, and what this file does.
+func (s *source) ofPackage(x *ast.Ident) bool {
+	if x.Obj == nil {
+		return true
+	}
+	spec, ok := x.Obj.Decl.(*ast.ValueSpec)
+	if !ok {
+		return false
+	}
+	for _, v := range packageVariables(s.file) {
+		if v == spec {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *source) fields(n *ast.StructType) {
+	for _, field := range n.Fields.List {
+		if t, ok := field.Type.(*ast.SelectorExpr); ok && len(field.Names) == 0 && t.Sel.Name == "ResponseWriter" {
+			s.only(field, writers, "no filter wraps the ResponseWriter: hooks and body filters do what it would")
+		}
+	}
+}
