@@ -28,14 +28,13 @@ func (c *Conn) Ask(request []byte, in *wire.Reader) (sent int, err error) {
 	}
 	a := &c.ask
 	a.request, a.in, a.sent, a.written = request, in, 0, false
-	failed := c.raw.Read(a.step)
+	// It fails before step was called where the read deadline is already over:
+	// that must not keep the request from being sent.
+	_ = c.raw.Read(a.step)
 	sent = a.sent
 	a.request, a.in = nil, nil
 	if sent == len(request) {
 		return sent, nil
-	}
-	if failed != nil && !a.written {
-		return 0, failed
 	}
 	n, err := c.Write(request[sent:])
 	return sent + n, err
