@@ -12,6 +12,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/cors"
 	"gatehouse/edge"
+	"gatehouse/edge/acme"
 	"gatehouse/exchange"
 	"gatehouse/observe"
 	"gatehouse/throttle"
@@ -28,6 +29,7 @@ type Config struct {
 	Data     config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
 	Include  []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
 	Listen   []edge.Listener             `yaml:"listen" doc:"addresses that clients connect to"`
+	ACME     *acme.Config                `yaml:"acme" doc:"the CA that certificates of listeners with certificates: acme come from"`
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`

@@ -61,6 +61,10 @@ func (v *visit) serve() {
 		v.refuseForm(fault)
 		return
 	}
+	if err == nil && v.snap.owned.takes(x) {
+		v.serveOwned()
+		return
+	}
 	if edge.Redirects(r) && v.snap.table.Serves(x.Host) {
 		edge.Redirect(x, &x.Writer, r)
 		return
@@ -70,6 +74,14 @@ func (v *visit) serve() {
 		return
 	}
 	v.route()
+}
+
+// serveOwned runs the chain of a room that owns the path.
+func (v *visit) serveOwned() {
+	e := v.snap.owned.endpoint
+	e.describe(v.x)
+	v.seen.Route = e.counts
+	e.chain.ServeHTTP(&v.x.Writer, v.r)
 }
 
 // refuseForm refuses what has no form to serve. A target that is no path, such as

@@ -127,6 +127,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	end()
 	<-done
 	limits := g.endReloads()
+	g.keepers.acme.Retire() // its challenges would be answered no more
 	drain, cancel := g.drain(ctx, limits)
 	defer cancel()
 	err := g.keepers.listeners.Shutdown(drain)

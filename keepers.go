@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"gatehouse/admin"
 	"gatehouse/auth"
@@ -16,6 +17,7 @@ import (
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
+	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
 	"gatehouse/keeper"
@@ -29,6 +31,7 @@ type keepers struct {
 	bodies    *exchange.Budget
 	encoders  *compress.Keeper
 	authority *ca.CA
+	acme      *acme.Keeper
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
@@ -53,7 +56,8 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		dialer:    dial.New(dial.Options{}),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
-	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(), Shared: g.taking != nil})
+	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
@@ -64,6 +68,11 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
+}
+
+// acmeClient is how a CA is asked for certificates, and a webhook for records.
+func (k *keepers) acmeClient(roots *x509.CertPool, plain bool) *http.Client {
+	return k.dialer.HTTPClient(dial.ClientOptions{Timeout: 30 * time.Second, Plain: plain, TLS: &tls.Config{RootCAs: roots}})
 }
 
 func (k *keepers) clientCertificate() (*tls.Certificate, error) {
@@ -102,6 +111,7 @@ func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
 	k.observe.Close()
@@ -110,6 +120,7 @@ func (k *keepers) close(ctx context.Context) {
 // leases are one reload's hold on all keepers.
 type leases struct {
 	encoders  *compress.Keeper // has nothing to lease
+	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
 	keys      *auth.Lease
@@ -121,6 +132,7 @@ type leases struct {
 func (k *keepers) begin() *leases {
 	return &leases{
 		encoders:  k.encoders,
+		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
 		keys:      k.keys.Begin(),
@@ -138,12 +150,14 @@ func (l *leases) commit() {
 	l.keys.Commit()
 	l.upstreams.Commit()
 	l.admin.Commit()
+	l.acme.Commit()
 	l.listeners.Commit()
 }
 
 // abort leaves everything as it was.
 func (l *leases) abort() {
 	l.listeners.Abort()
+	l.acme.Abort()
 	l.admin.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()

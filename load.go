@@ -43,8 +43,7 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 		return cfg, err
 	}
 	cfg.checkNames(&report)
-	compile(cfg, &report)
-	cfg.checkListeners(&report)
+	cfg.checkListeners(compile(cfg, &report), &report)
 	return cfg, config.NewErrors(&report, sources)
 }
 
@@ -63,13 +62,19 @@ func (cfg *Config) checkNames(report *config.Report) {
 	}
 }
 
-func (cfg *Config) checkListeners(report *config.Report) {
+func (cfg *Config) checkListeners(d *draft, report *config.Report) {
 	switch {
 	case cfg.Broken("listen"):
 	case len(cfg.Listen) == 0:
 		report.Errorf(cfg.Pos, `nothing is listened on: write for example listen: [{address: "127.0.0.1:8443", tls: {certificates: internal}}]`)
 	default:
-		edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, report)
+		policies := edge.Compile(cfg.Listen, edge.Compilation{Domains: cfg.domains(), Now: time.Now(), Warn: cfg.warn}, report)
+		demand := cfg.demand(policies)
+		demand.Check(report)
+		d.checkOwned(demand, report)
+		if cfg.ACME != nil && !demand.At.IsValid() && !demand.Broken {
+			cfg.warn(cfg.ACME.Pos, "nothing is obtained by acme: write certificates: acme on a listener with tls")
+		}
 	}
 }
 

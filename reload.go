@@ -31,6 +31,11 @@ func (g *Gateway) install(cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	demand := cfg.demand(policies)
+	if err := l.acme.Manage(demand); err != nil {
+		return err
+	}
+	snap.owned = own(cfg, demand, g.keepers.acme.Handler, l)
 	if err := l.listeners.Bind(policies); err != nil {
 		return err
 	}
@@ -66,7 +71,10 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Now: time.Now()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Now: time.Now()}
+	if cfg.ACME != nil {
+		c.Challenge = g.keepers.acme.Challenge
+	}
 	if snap := g.current.Load(); snap != nil {
 		c.Last = snap.policies
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // sources are what the keepers tell the metrics.
-func (k *keepers) sources() metrics.Sources {
+func (k *keepers) sources(g *Gateway) metrics.Sources {
 	return metrics.Sources{
 		Upstreams: k.upstreamStats,
 		Listeners: k.listenerStats,
@@ -19,6 +19,8 @@ func (k *keepers) sources() metrics.Sources {
 		Bodies:    k.bodyStats,
 		Codings:   k.codingStats,
 		Encoders:  k.encoderStats,
+
+		Certificates: g.certificateStats,
 	}
 }
 

@@ -161,6 +161,7 @@ func (g *Gateway) release(to int) {
 	g.draining.Store(true)
 	g.keepers.listeners.Retire()
 	g.keepers.admin.Close()
+	g.keepers.acme.Retire() // the files below the data folder are the other process's
 	g.socket.Yield()
 	if to > 0 {
 		g.tell(takeover.MainPID(to))

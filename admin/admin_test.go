@@ -44,6 +44,9 @@ func (f *fake) Status() any {
 }
 func (f *fake) Routes() any      { return []string{"GET /orders/{id}"} }
 func (f *fake) Recent(n int) any { return n }
+func (f *fake) Certificates() any {
+	return []string{"api.shop.test"}
+}
 func (f *fake) Plan(_ context.Context, file string) (any, error) {
 	return "nothing of " + file, f.broken
 }
@@ -155,6 +158,7 @@ func TestQueries(t *testing.T) {
 		{question{path: "/healthz", method: "HEAD"}, 200, ``},
 		{question{path: "/metrics"}, 200, "gatehouse_up 1"},
 		{question{path: "/v1/routes"}, 200, `["GET /orders/{id}"]`},
+		{question{path: "/v1/certificates"}, 200, `["api.shop.test"]`},
 		{question{path: "/v1/status"}, 200, `{"generation":3,"odd":"\u009b\u202e\u007f\udb80\udc00"}`},
 		{question{path: "/v1/requests/known"}, 200, `{"requestId":"known"}`},
 		{question{path: "/v1/requests/else"}, 404, ""},

@@ -61,6 +61,11 @@ func (c *Client) Routes(ctx context.Context, out any) error {
 	return c.call(ctx, http.MethodGet, "/v1/routes", out)
 }
 
+// Certificates reads the certificates that listeners serve into out.
+func (c *Client) Certificates(ctx context.Context, out any) error {
+	return c.call(ctx, http.MethodGet, "/v1/certificates", out)
+}
+
 // Explain reads what is remembered of a request into out.
 func (c *Client) Explain(ctx context.Context, id string, out any) error {
 	return c.call(ctx, http.MethodGet, "/v1/requests/"+url.PathEscape(id), out)

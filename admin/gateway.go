@@ -17,6 +17,8 @@ type Gateway interface {
 	Status() any
 	// Routes lists the routes with their chains.
 	Routes() any
+	// Certificates lists the certificates that listeners serve.
+	Certificates() any
 	// Explain returns what is remembered of a request.
 	Explain(id string) (any, bool)
 	// Recent lists requests that are remembered, the newest first.

@@ -26,6 +26,9 @@ func (h *handlers) queries() *http.ServeMux {
 	mux.Handle("GET /metrics", h.metrics)
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Status()) })
 	mux.HandleFunc("GET /v1/routes", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Routes()) })
+	mux.HandleFunc("GET /v1/certificates", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, h.gateway.Certificates())
+	})
 	mux.HandleFunc("GET /v1/requests", h.recent)
 	mux.HandleFunc("GET /v1/requests/{id}", h.explain)
 	mux.HandleFunc("/", notFound)

@@ -27,7 +27,7 @@ type Listener struct {
 // TLS says how a listener speaks TLS.
 type TLS struct {
 	config.At
-	Certificates     Certificates    `yaml:"certificates" doc:"internal (from the gateway's own CA), or a list of {cert: FILE, key: FILE}; the first is the default"`
+	Certificates     Certificates    `yaml:"certificates" doc:"internal (from the gateway's own CA), acme (from a public CA, by the section acme), {cert: FILE, key: FILE}, or a list of these; the first is the default"`
 	MinVersion       string          `yaml:"min-version" default:"1.2" enum:"1.2|1.3" doc:"the oldest TLS version that is accepted"`
 	HSTS             config.Duration `yaml:"hsts" default:"365d" doc:"max-age of strict-transport-security; 0 sends none"`
 	HandshakeTimeout config.Duration `yaml:"handshake-timeout" default:"10s" range:"1ms.." doc:"how long a TLS handshake may take"`
@@ -57,8 +57,9 @@ type HTTP2 struct {
 // means internal.
 type Certificates struct {
 	Internal bool // also or only from the internal CA
+	ACME     bool // also or only by ACME
 	Files    []CertificateFile
-	First    bool // internal was named before any file: its certificate is the default
+	First    bool // no file was named first: the internal CA's certificate is the default
 }
 
 // CertificateFile is a certificate chain with its key, in PEM.
@@ -68,8 +69,11 @@ type CertificateFile struct {
 	Key  config.File `yaml:"key,required" doc:"its private key, in PEM"`
 }
 
-// internal is the word for the gateway's own CA.
-const internal = "internal"
+// The words for certificates that are not files.
+const (
+	internal = "internal" // of the gateway's own CA
+	byACME   = "acme"
+)
 
 var (
 	_ config.Unmarshaler = (*Certificates)(nil)
@@ -78,7 +82,7 @@ var (
 	_ config.Schemer     = HTTPSRedirect{}
 )
 
-// UnmarshalConfig reads "internal", one pair, or a list of both.
+// UnmarshalConfig reads "internal", "acme", one pair, or a list of these.
 func (c *Certificates) UnmarshalConfig(n *config.Node) {
 	if n.Kind() != config.List {
 		c.add(n)
@@ -90,7 +94,7 @@ func (c *Certificates) UnmarshalConfig(n *config.Node) {
 		c.add(item)
 	})
 	if items == 0 {
-		n.Errorf("no certificate is named: write internal, or a list of {cert: FILE, key: FILE}")
+		n.Errorf("no certificate is named: write internal, acme, or a list of {cert: FILE, key: FILE}")
 	}
 }
 
@@ -102,17 +106,21 @@ func (c *Certificates) add(n *config.Node) {
 		}
 		return
 	}
-	if text, _ := n.Text(); text != internal {
-		n.Errorf("certificates are internal, or {cert: FILE, key: FILE}")
+	switch text, _ := n.Text(); text {
+	case internal:
+		c.Internal = true
+	case byACME:
+		c.ACME = true
+	default:
+		n.Errorf("certificates are internal, acme, or {cert: FILE, key: FILE}")
 		return
 	}
-	c.Internal = true
 	c.First = c.First || len(c.Files) == 0
 }
 
 // ConfigSchema describes the forms of UnmarshalConfig.
 func (Certificates) ConfigSchema() *config.Schema {
-	word := &config.Schema{Type: "string", Enum: []any{internal}}
+	word := &config.Schema{Type: "string", Enum: []any{internal, byACME}}
 	pair := config.SchemaOf(CertificateFile{})
 	return &config.Schema{AnyOf: []*config.Schema{
 		word, pair,

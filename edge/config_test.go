@@ -138,7 +138,7 @@ func TestMistakes(t *testing.T) {
 		`{limits: {connections: 0}}`:                                `1`,
 		`{tls: {hsts: 10ms}}`:                                       `whole seconds`,
 		`{tls: {min-version: "1.1"}}`:                               `1.2`,
-		`{tls: {certificates: acme}}`:                               `certificates are internal, or`,
+		`{tls: {certificates: public}}`:                             `certificates are internal, acme, or`,
 		`{tls: {certificates: []}}`:                                 `no certificate is named`,
 		`{tls: {certificates: [{cert: cert.pem}]}}`:                 `key`,
 		`{tls: {certificates: [{cert: cert.pem, key: none.pem}]}}`:  `none.pem`,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/edge/certs"
 	"gatehouse/exchange"
 )
 
@@ -35,6 +36,7 @@ type Policy struct {
 	redirects *exchange.Rule // nil for a listener that serves
 	redirect  redirectTo
 	tls       *tls.Config // nil for plain HTTP
+	holds     holdings    // the certificates behind it
 	tlsKey    string      // what tls was made from
 	hsts      []string    // Strict-Transport-Security; nil for none
 	proto     []string    // X-Forwarded-Proto
@@ -69,6 +71,12 @@ type Compilation struct {
 	// Authority issues internal certificates. Nil where nothing will be
 	// served, as for a mere check of the configuration.
 	Authority Authority
+	// Managed has the certificates that are obtained by ACME. Nil where
+	// nothing will be served.
+	Managed certs.Managed
+	// Challenge is asked at every TLS handshake for the configuration of a CA
+	// that wants to see a challenge by ACME, nil for all others. May be nil.
+	Challenge func(*tls.ClientHelloInfo) (*tls.Config, error)
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies

@@ -30,16 +30,25 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 	store := certs.New()
 	from := &t.Certificates
 	whole := true
-	if from.Internal || len(from.Files) == 0 {
+	if from.issues() {
 		store.Issue(c.Authority, c.Domains)
+		p.holds.issued = issuedNames(c.Domains)
 		whole = c.checkDomains(t, report)
 	}
 	for i := range from.Files {
 		cert, ok := c.load(&from.Files[i], report)
 		if ok {
 			store.Add(cert, i == 0 && !from.First)
+			p.holds.files = append(p.holds.files, heldFile{cert.Leaf, from.Files[i].Of("cert")})
 		}
 		whole = whole && ok
+	}
+	if from.ACME {
+		p.holds.acme = t.Of("certificates")
+		p.holds.obtained = c.obtains(&p.holds)
+		if c.Managed != nil {
+			store.Manage(c.Managed)
+		}
 	}
 	if !whole {
 		return false
@@ -56,9 +65,16 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 		MinVersion:     p.settings.minVersion,
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: store.Get,
+		// Whatever the certificates: a CA comes to the listener that a name
+		// leads to.
+		GetConfigForClient: c.Challenge,
 	}
 	return true
 }
+
+// issues reports whether the internal CA's certificates are served, if only
+// while there is no other.
+func (c *Certificates) issues() bool { return c.Internal || c.ACME || len(c.Files) == 0 }
 
 // checkDomains reports domains that the internal CA will sign for nobody.
 func (c *Compilation) checkDomains(t *TLS, report *config.Report) bool {
@@ -81,7 +97,8 @@ func tlsKey(t *TLS, c Compilation) string {
 		part(t.Certificates.Files[i].Cert.Content)
 		part(t.Certificates.Files[i].Key.Content)
 	}
-	if len(t.Certificates.Files) == 0 || t.Certificates.Internal {
+	fmt.Fprintf(h, "acme:%v:%v:", t.Certificates.ACME, c.Challenge != nil)
+	if t.Certificates.issues() {
 		domains := slices.Clone(c.Domains)
 		slices.Sort(domains)
 		fmt.Fprintf(h, "internal:%v:%p:", t.Certificates.First, c.Authority)

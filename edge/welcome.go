@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"gatehouse/edge/acme"
 	"gatehouse/edge/certs"
 	"gatehouse/edge/proxyproto"
 )
@@ -165,6 +166,10 @@ func (l *listener) handshake(c *conn) {
 	}
 	_ = c.Conn.SetDeadline(time.Time{})
 	state := secure.ConnectionState()
+	if state.NegotiatedProtocol == acme.Protocol {
+		_ = secure.Close() // the CA has seen what it came for
+		return
+	}
 	c.info.SNI = certs.Normal(state.ServerName)
 	if state.NegotiatedProtocol == "h2" {
 		l.handOver(c, secure, true)

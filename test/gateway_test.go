@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -42,31 +43,40 @@ func start(t *testing.T, text string, files map[string][]byte) *running {
 		r.write(name, data)
 	}
 	r.configure(text)
-	logger := slog.New(slog.NewTextHandler(r.log, nil))
-	cfg, err := r.load()
-	if err != nil {
-		t.Fatalf("the configuration:\n%v", err)
-	}
-	r.Gateway, err = gatehouse.New(cfg, gatehouse.Options{Logger: logger, Stdout: io.Discard, Version: "test", Load: r.load})
-	if err != nil {
+	if err := r.boot(); err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	r.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the gateway ended with %v", err)
-		}
-	})
-	t.Cleanup(r.stop)
+	t.Cleanup(func() { r.stop() })
 	r.roots = x509.NewCertPool()
 	pem, err := os.ReadFile(filepath.Join(r.dir, "data", "ca", "root.pem"))
 	if err != nil || !r.roots.AppendCertsFromPEM(pem) {
 		t.Fatalf("the internal CA's root: %v", err)
 	}
 	return r
+}
+
+// boot runs a gateway from the folder.
+func (r *running) boot() error {
+	cfg, err := r.load()
+	if err != nil {
+		return fmt.Errorf("the configuration:\n%w", err)
+	}
+	logger := slog.New(slog.NewTextHandler(r.log, nil))
+	r.Gateway, err = gatehouse.New(cfg, gatehouse.Options{Logger: logger, Stdout: io.Discard, Version: "test", Load: r.load})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	running := r.Gateway
+	go func() { ended <- running.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Errorf("the gateway ended with %v", err)
+		}
+	})
+	return nil
 }
 
 func (r *running) load() (*gatehouse.Config, error) {
@@ -91,13 +101,7 @@ func (r *running) configure(text string) {
 
 func (r *running) write(name string, data []byte) {
 	r.t.Helper()
-	path := filepath.Join(r.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		r.t.Fatal(err)
-	}
+	write(r.t, filepath.Join(r.dir, name), data)
 }
 
 func (r *running) read(name string) []byte {
@@ -213,4 +217,25 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// restart boots the gateway again, from the folder as it is, once it was stopped.
+func (r *running) restart() {
+	r.t.Helper()
+	r.stop()
+	if err := r.boot(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// fails returns why the gateway does not start.
+func (r *running) fails() error {
+	r.t.Helper()
+	r.stop()
+	err := r.boot()
+	if err == nil {
+		r.t.Error("it starts")
+		r.stop()
+	}
+	return err
 }

@@ -112,7 +112,11 @@ func write(t *testing.T, path string, data []byte) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	mode := os.FileMode(0o600)
+	if bytes.HasPrefix(data, []byte("#!")) {
+		mode = 0o700 // a program
+	}
+	if err := os.WriteFile(path, data, mode); err != nil {
 		t.Fatal(err)
 	}
 }

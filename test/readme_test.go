@@ -101,11 +101,12 @@ var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 var (
 	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
+	exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
 	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
 )
 
-// makeExampleFiles puts certificates, keys, texts and further configurations
-// where an example names them.
+// makeExampleFiles puts certificates, keys, texts, programs and further
+// configurations where an example names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
 	t.Helper()
 	cert, key := testCertificate(t)
@@ -121,6 +122,9 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 	}
 	for _, found := range exampleText.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("text\n"))
+	}
+	for _, found := range exampleProgram.FindAllStringSubmatch(example, -1) {
+		write(t, filepath.Join(dir, found[1]), []byte("#!/bin/sh\n"))
 	}
 	for _, found := range exampleInclude.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("services: {}\n"))

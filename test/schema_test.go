@@ -109,7 +109,7 @@ func TestSchemaOfMistakes(t *testing.T) {
 		"listen: {}", "listen: x", "listen: [{adress: x}]", listen + "lisen: []", listen + "waf: {}", listen + "apis: []", listen + "apis: {a: x}", listen + "apis: {'a b': {}}",
 		listen + "limits: {buffers: lots}", listen + "limits: {shutdown: 5}", listen + "log: {level: loud}", listen + "log: {query: yes}", listen + "throttle: fast",
 		"listen: [{address: ':0', limits: {connections: 0}}]", "listen: [{address: ':0', limits: {connections: many}}]", "listen: [{address: ':0', proxy-protocol: maybe}]",
-		"listen: [{address: ':0', redirect: http}]", "listen: [{address: ':0', tls: {certificates: acme}}]", "listen: [{address: ':0', tls: {certificates: [{cert: x}]}}]", "listen: [{address: ':0', trusted-proxies: [all]}]",
+		"listen: [{address: ':0', redirect: http}]", "listen: [{address: ':0', tls: {certificates: public}}]", "listen: [{address: ':0', tls: {certificates: [{cert: x}]}}]", "listen: [{address: ':0', trusted-proxies: [all]}]",
 		target(""), target("{}"), target("[mock]"), target("orders"), target("{mock: 1}"), target("{'service:a': x}"), target("{'service:a': -1}"), target("ftp://x"),
 		listen + "apis: {a: {authorize: none, routes: [{match: GET /x}]}}", listen + "apis: {a: {authorize: none, routes: [{target: mock}]}}", listen + "apis: {a: {authorize: none, routes: [{match: {headers: {}}, target: mock}]}}",
 		route("timeout: 5"), route("timeout: fast"), route("retries: 6"), route("retries: '1'"), route("retries: 1.5"), route("limits: {body: -1}"), route("limits: 5"), route("allow-path: [semi]"), route("allow-path: semicolon"),

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/edge/private"
 )
 
 // CA is the authority in one folder. It is safe for concurrent use.
@@ -55,7 +57,7 @@ type leaf struct {
 // overwritten; an intermediate in its last year, or without a constraint that it
 // is to have, is replaced.
 func Open(dir string) (*CA, error) {
-	if err := prepare(dir); err != nil {
+	if err := private.Prepare(dir); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -112,7 +114,7 @@ func newRoot(dir, path string, now time.Time) (*authority, error) {
 
 func anyIntermediate(dir string) string {
 	for _, p := range Purposes() {
-		if path := intermediatePath(dir, p); exists(path) {
+		if path := intermediatePath(dir, p); private.Exists(path) {
 			return path
 		}
 	}
@@ -245,6 +247,19 @@ func (c *CA) Leaf(p Purpose, name string) (*tls.Certificate, error) { return c.l
 // own domain.
 func (c *CA) ServerCertificate(name string) (*tls.Certificate, error) {
 	return c.leaf(Listeners, name)
+}
+
+// Issued returns the certificate that listeners show for a name, and when it has
+// had its time; nil where the next client that asks for the name is issued a new
+// one.
+func (c *CA) Issued(name string) (leaf *x509.Certificate, renews time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.leaves[leafKey{Listeners, strings.ToLower(name)}]
+	if l == nil || !time.Now().Before(l.renew) {
+		return nil, time.Time{}
+	}
+	return l.cert.Leaf, l.renew
 }
 
 // ClientCertificate returns what tls.Config.GetClientCertificate takes for the

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatehouse/edge/private"
 )
 
 func opened(t *testing.T, dir string) *CA {
@@ -182,8 +184,8 @@ func TestRootMadeMeanwhile(t *testing.T) {
 func TestCrashWithinAWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
 	before := opened(t, dir)
-	left := filepath.Join(dir, unplaced+"1")
-	for _, age := range []time.Duration{0, 2 * abandonedIn} {
+	left := filepath.Join(dir, ".new-1")
+	for _, age := range []time.Duration{0, 2 * time.Hour} {
 		if err := os.WriteFile(left, []byte("-----BEGIN CERT"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -194,8 +196,8 @@ func TestCrashWithinAWrite(t *testing.T) {
 		if !opened(t, dir).root.cert.Equal(before.root.cert) {
 			t.Error("another root")
 		}
-		if exists(left) != (age == 0) {
-			t.Errorf("after %v: there %v", age, exists(left))
+		if there := private.Exists(left); there != (age == 0) {
+			t.Errorf("after %v: there %v", age, there)
 		}
 	}
 }

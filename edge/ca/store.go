@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"time"
+
+	"gatehouse/edge/private"
 )
 
 const (
@@ -22,55 +22,12 @@ const (
 // errAbsent says that a file is not there.
 var errAbsent = errors.New("ca: no such file")
 
-// prepare makes the folder.
-func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others may write to %s, where the gateway's private keys are: chmod 700 %s", dir, dir)
-	}
-	sweep(dir)
-	return nil
-}
-
-const (
-	unplaced    = ".new-" // begins the name of a file that is being written
-	abandonedIn = time.Hour
-)
-
-// sweep removes what a crash has left half written: keys that came to no use.
-func sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, unplaced+"*"))
-	for _, path := range left {
-		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > abandonedIn {
-			_ = os.Remove(path)
-		}
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // load reads one authority.
 func load(path string) (*authority, error) {
-	info, err := os.Stat(path)
+	text, err := private.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errAbsent
 	}
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("others may read %s, which holds a private key: chmod 600 %s, and think of what they may have read", path, path)
-	}
-	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +87,7 @@ func create(path string, t *x509.Certificate, parent *authority, key crypto.Sign
 	if err != nil {
 		return nil, err
 	}
-	err = write(path, text, linkNew)
+	err = private.Create(path, text)
 	if errors.Is(err, fs.ErrExist) {
 		return load(path)
 	}
@@ -143,7 +100,7 @@ func replace(path string, t *x509.Certificate, parent *authority, key crypto.Sig
 	if err != nil {
 		return nil, err
 	}
-	return a, write(path, text, os.Rename)
+	return a, private.Replace(path, text)
 }
 
 func sign(t *x509.Certificate, parent *authority, key crypto.Signer) (*authority, []byte, error) {
@@ -166,43 +123,4 @@ func sign(t *x509.Certificate, parent *authority, key crypto.Signer) (*authority
 	text := pem.EncodeToMemory(&pem.Block{Type: blockCert, Bytes: der})
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: blockKey, Bytes: secret})...)
 	return &authority{cert, key}, text, nil
-}
-
-// linkNew gives a file its name unless the name is taken. Some file systems
-// know no links: there two processes that start at once on a new folder may
-// both write, and the next start finds what does not fit.
-func linkNew(from, to string) error {
-	err := os.Link(from, to)
-	if err == nil || errors.Is(err, fs.ErrExist) || exists(to) {
-		return err
-	}
-	return os.Rename(from, to)
-}
-
-// write puts a file in place whole and durable: place moves or links it to its
-// name once its bytes are on the disk.
-func write(path string, text []byte, place func(from, to string) error) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, unplaced+"*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	if err := place(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -17,18 +17,27 @@ type Authority interface {
 	ServerCertificate(name string) (*tls.Certificate, error)
 }
 
+// Managed holds certificates that somebody obtains and renews. It is safe for
+// concurrent use and answers at once.
+type Managed interface {
+	// Certificate returns the certificate for a name in its normal form, of
+	// which the first label may be "*"; nil for none, or none yet.
+	Certificate(name string) *tls.Certificate
+}
+
 // Localhost is the name that an internal default certificate is for.
 const Localhost = "localhost"
 
 // Store selects by SNI (RFC 6066 section 3): an exact name before a wildcard,
-// added certificates before issued ones, and the default for names that none
-// is for. It is safe for concurrent use once nothing is added any more.
+// added certificates before managed ones and these before issued ones, and the
+// default for names that none is for. It is safe for concurrent use once nothing is added any more.
 type Store struct {
 	exact    map[string][]*tls.Certificate
 	wildcard map[string][]*tls.Certificate // "shop.test" for "*.shop.test"
 	fallback *tls.Certificate              // nil for the issued one of localhost
 	issue    map[string]bool               // the names that authority issues for; nil for none
 	from     Authority
+	managed  Managed // nil for none
 }
 
 // New returns an empty Store.
@@ -47,6 +56,10 @@ func (s *Store) Issue(authority Authority, names []string) {
 		s.issue[Normal(name)] = true
 	}
 }
+
+// Manage serves what managed has for the names that clients ask for. Names that
+// it has nothing for are served as if it were not there.
+func (s *Store) Manage(managed Managed) { s.managed = managed }
 
 // Add adds a certificate with its Leaf, as the default where fallback says so.
 func (s *Store) Add(cert *tls.Certificate, fallback bool) {
@@ -82,6 +95,9 @@ func (s *Store) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if cert := usable(s.wildcard[parent], hello); cert != nil && parent != "" {
 		return cert, nil
 	}
+	if cert := s.obtained(name, parent); cert != nil {
+		return cert, nil
+	}
 	if issued := s.issued(name, parent); issued != "" {
 		return s.issueFor(issued)
 	}
@@ -92,6 +108,17 @@ func (s *Store) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return s.issueFor(Localhost)
 	}
 	return nil, errNone
+}
+
+// obtained returns the managed certificate for a name; nil for none.
+func (s *Store) obtained(name, parent string) *tls.Certificate {
+	if s.managed == nil || name == "" {
+		return nil
+	}
+	if cert := s.managed.Certificate(name); cert != nil {
+		return cert
+	}
+	return s.managed.Certificate("*." + parent)
 }
 
 // issued returns the configured name that covers name; "" for none.

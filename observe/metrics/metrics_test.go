@@ -164,7 +164,10 @@ func TestGatewayAndSources(t *testing.T) {
 		Bodies:   func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
 		Codings:  func() []CodingStats { return []CodingStats{{Coding: "gzip", Answers: 3, Plain: 300, Coded: 30}} },
 		Encoders: func() EncoderStats { return EncoderStats{Used: 6, Limit: 12, Refused: 1} },
-		Logs:     func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
+		Certificates: func() []CertificateStats {
+			return []CertificateStats{{Name: "api.shop.test", Source: "acme", Expires: time.UnixMilli(2500), Failures: 3}, {Name: "*.shop.test", Source: "acme"}}
+		},
+		Logs: func() []LogStats { return []LogStats{{Log: "stdout", Lines: 7, Dropped: 1}} },
 	})
 	m.Reloaded(1, nil)
 	m.Reloaded(0, errors.New("no"))
@@ -174,26 +177,29 @@ func TestGatewayAndSources(t *testing.T) {
 	m.Leave(3)
 	got := scrape(t, m)
 	expect(t, got, map[string]string{
-		`gatehouse_upstream_healthy{service="orders",target="10.0.0.1:80"}`:                "1",
-		`gatehouse_upstream_healthy{service="orders",target="10.0.0.2:80"}`:                "0",
-		`gatehouse_upstream_requests_in_flight{service="orders",target="10.0.0.1:80"}`:     "2",
-		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`: "4",
-		`gatehouse_upstream_requests_total{service="orders",target="10.0.0.1:80"}`:         "5",
-		`gatehouse_connections_open{listener=":8443"}`:                                     "4",
-		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                "1.5",
-		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                           "0",
-		`gatehouse_body_buffer_used_bytes`:                                                 "5",
-		`gatehouse_compress_answers_total{coding="gzip"}`:                                  "3",
-		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                              "300",
-		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                              "30",
-		`gatehouse_compress_memory_used_bytes`:                                             "6",
-		`gatehouse_compress_memory_limit_bytes`:                                            "12",
-		`gatehouse_compress_memory_refused_total`:                                          "1",
-		`gatehouse_access_log_dropped_total{log="stdout"}`:                                 "1",
-		`gatehouse_config_generation`:                                                      "2",
-		`gatehouse_config_reloads_total{result="success"}`:                                 "2",
-		`gatehouse_config_reloads_total{result="failure"}`:                                 "1",
-		`gatehouse_requests_in_flight`:                                                     "1",
+		`gatehouse_upstream_healthy{service="orders",target="10.0.0.1:80"}`:                  "1",
+		`gatehouse_upstream_healthy{service="orders",target="10.0.0.2:80"}`:                  "0",
+		`gatehouse_upstream_requests_in_flight{service="orders",target="10.0.0.1:80"}`:       "2",
+		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`:   "4",
+		`gatehouse_upstream_requests_total{service="orders",target="10.0.0.1:80"}`:           "5",
+		`gatehouse_connections_open{listener=":8443"}`:                                       "4",
+		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                  "1.5",
+		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                             "0",
+		`gatehouse_body_buffer_used_bytes`:                                                   "5",
+		`gatehouse_compress_answers_total{coding="gzip"}`:                                    "3",
+		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                                "300",
+		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                                "30",
+		`gatehouse_compress_memory_used_bytes`:                                               "6",
+		`gatehouse_compress_memory_limit_bytes`:                                              "12",
+		`gatehouse_compress_memory_refused_total`:                                            "1",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="api.shop.test",source="acme"}`: "2.5",
+		`gatehouse_certificate_failures_total{name="api.shop.test",source="acme"}`:           "3",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="*.shop.test",source="acme"}`:   "0",
+		`gatehouse_access_log_dropped_total{log="stdout"}`:                                   "1",
+		`gatehouse_config_generation`:                                                        "2",
+		`gatehouse_config_reloads_total{result="success"}`:                                   "2",
+		`gatehouse_config_reloads_total{result="failure"}`:                                   "1",
+		`gatehouse_requests_in_flight`:                                                       "1",
 	})
 	absent(t, got, "gatehouse_throttle")
 	if _, ok := got["go_goroutines"]; !ok {
@@ -210,6 +216,8 @@ func TestLint(t *testing.T) {
 		Keys:      func() []KeySetStats { return []KeySetStats{{Source: "keys.json"}} },
 		Bodies:    func() BodyStats { return BodyStats{} },
 		Logs:      func() []LogStats { return []LogStats{{Log: "stdout"}} },
+
+		Certificates: func() []CertificateStats { return []CertificateStats{{Name: "api.shop.test", Source: "acme"}} },
 	})
 	l := m.Begin()
 	route := l.Route(Key{"shop", "prod", "GET /orders/{id}"})

@@ -69,7 +69,7 @@ const (
 // collectors returns a collector for every source that there is.
 func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
-		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(),
+		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(), s.certificates(),
 	}
 	present := all[:0]
 	for _, c := range all {
@@ -200,6 +200,15 @@ func (s Sources) encoders() prometheus.Collector {
 		column[T]{"used_bytes", "Memory of the encoders at work.", current, func(e *T) float64 { return float64(e.Used) }},
 		column[T]{"limit_bytes", "Memory that encoders may take.", current, func(e *T) float64 { return float64(e.Limit) }},
 		column[T]{"refused_total", "Answers that stayed plain because it was used up.", counts, func(e *T) float64 { return float64(e.Refused) }},
+	)
+}
+
+func (s Sources) certificates() prometheus.Collector {
+	type T = CertificateStats
+	return newFamily(s.Certificates, "certificate", []string{"name", "source"},
+		func(c *T) []string { return []string{c.Name, c.Source} },
+		column[T]{"expiry_timestamp_seconds", "When the certificate that is served for the name expires; 0 where there is none yet.", current, func(c *T) float64 { return seconds(c.Expires) }},
+		column[T]{"failures_total", "Attempts to obtain or renew the certificate that failed.", counts, func(c *T) float64 { return float64(c.Failures) }},
 	)
 }
 

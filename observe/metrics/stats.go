@@ -13,6 +13,16 @@ type Sources struct {
 	Bodies    func() BodyStats
 	Codings   func() []CodingStats
 	Encoders  func() EncoderStats
+
+	Certificates func() []CertificateStats
+}
+
+// CertificateStats is one name that a certificate is served for.
+type CertificateStats struct {
+	Name     string
+	Source   string    // file or acme
+	Expires  time.Time // zero for none yet
+	Failures uint64    // attempts to obtain or renew it that failed
 }
 
 // UpstreamStats is one target of one service.

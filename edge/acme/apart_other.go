@@ -1,0 +1,7 @@
+//go:build !linux
+
+package acme
+
+import "os/exec"
+
+func apart(*exec.Cmd) {}
