@@ -163,7 +163,7 @@ func fromExpression(text string) (out pattern, ok, loose bool) {
 		return out, false, false
 	}
 	var parts []string
-	for raw := range strings.SplitSeq(strings.TrimSuffix(text[1:], "/"), "/") {
+	for _, raw := range cutSegments(strings.TrimSuffix(text[1:], "/")) {
 		if raw == "" {
 			if len(parts) == 0 && text == "/" {
 				break
@@ -198,6 +198,24 @@ func fromExpression(text string) (out pattern, ok, loose bool) {
 		seen[part] = true
 	}
 	return out, true, loose
+}
+
+// cutSegments cuts at every / that is in no class.
+func cutSegments(s string) (out []string) {
+	from, class := 0, false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '[':
+			class = true
+		case s[i] == ']':
+			class = false
+		case s[i] == '/' && !class:
+			out, from = append(out, s[from:i]), i+1
+		}
+	}
+	return append(out, s[from:])
 }
 
 func unescaped(s string) (string, bool) {

@@ -87,7 +87,7 @@ func (c *converter) hosts(s *server, a *importer.API) bool {
 			// "", _ and the like: no host has such a name
 		case strings.HasPrefix(name, "~"):
 			a.Notes = append(a.Notes, c.note(by, "a host by regular expression ("+name+") has no counterpart: write it, or *.NAME"))
-		case strings.HasPrefix(name, ".") && importer.IsDomain(name[1:]):
+		case strings.HasPrefix(name, ".") && !strings.Contains(name, "*") && importer.IsDomain(name[1:]):
 			add(name[1:])
 			add("*" + name)
 		case strings.HasSuffix(name, ".*"):
