@@ -48,7 +48,7 @@ services:
 		`15: wanted a map, got GET /x`,
 		`16: "GET /{b}" takes the same requests as "GET /{a}" at gatehouse.yaml:14:9`,
 		`17: absent: no such file or directory`,
-		`19: "127.0.0.1" is no target: write HOST:PORT or dns:NAME:PORT`,
+		`19: "127.0.0.1" is no target: write HOST:PORT, dns:NAME:PORT or srv:NAME`,
 	})
 }
 

@@ -13,6 +13,10 @@ import (
 func (k *keepers) sources(g *Gateway) metrics.Sources {
 	return metrics.Sources{
 		Upstreams: k.upstreamStats,
+		Services:  k.serviceStats,
+		Breakers:  k.breakerStats,
+		Queues:    k.queueStats,
+		Names:     k.nameStats,
 		Listeners: k.listenerStats,
 		Keys:      k.keyStats,
 		Throttles: k.throttleStats,
@@ -28,7 +32,7 @@ func (k *keepers) upstreamStats() []metrics.UpstreamStats {
 	var out []metrics.UpstreamStats
 	k.upstreams.Each(func(s upstream.Stats) {
 		out = append(out, metrics.UpstreamStats{
-			Service: s.Service, Target: s.Target, Healthy: s.Healthy, InFlight: s.InFlight, Requests: s.Requests,
+			Service: s.Service, Target: s.Target, Healthy: s.Healthy, Ejected: s.Ejected, Ejections: s.Ejections, Share: s.Share, InFlight: s.InFlight, Requests: s.Requests,
 			ConnectFailures: s.ConnectFailures, ConnectionsOpen: s.Open, ConnectionsIdle: int64(s.Idle),
 		})
 	})

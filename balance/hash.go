@@ -29,29 +29,37 @@ func seeds(targets []Target) []uint64 {
 
 // hashed picks by weighted rendezvous hashing: every target draws a lot for
 // the key, the highest wins. A target that comes or goes moves its own keys
-// alone, there is nothing to rebuild, and the next in line is the next lot.
+// alone, there is nothing to rebuild, and the next in line is the next lot. As
+// the share of a target grows, keys come to it, and none move between others.
 func (p *Picker) hashed(f filter, key uint64) int {
 	most := int64(math.MaxInt64)
 	if p.options.Bound >= 1 {
 		most = p.bound(f)
 	}
+	even := f.ring.even && !p.grows(f)
 	best, highest := None, math.Inf(-1)
-	for i := range p.targets {
-		if lot := p.lot(i, key); lot > highest && f.allows(i) && p.below(i, most) {
+	for i := f.ring.from; i < f.ring.to; i++ {
+		lot := p.evenLot(i, key)
+		if !even {
+			lot = p.weighted(lot, i, f.q)
+		}
+		if lot > highest && f.allows(i) && p.below(i, most) {
 			best, highest = i, lot
 		}
 	}
 	return best
 }
 
-// lot returns a number that is target i's alone for key; greater weights draw
-// higher in proportion.
-func (p *Picker) lot(i int, key uint64) float64 {
-	u := (float64(mix(key^p.seeds[i])>>11) + 0.5) / (1 << 53) // within 0 and 1, without both
-	if p.even {
-		return u
-	}
-	return -float64(p.targets[i].Weight) / math.Log(u)
+// evenLot returns a number within 0 and 1, without both, that is target i's
+// alone for key.
+func (p *Picker) evenLot(i int, key uint64) float64 {
+	return (float64(mix(key^p.seeds[i])>>11) + 0.5) / (1 << 53)
+}
+
+// weighted makes of target i's lot one that greater weights draw higher in
+// proportion. Equal weights leave all lots in the same order.
+func (p *Picker) weighted(lot float64, i int, q *Query) float64 {
+	return -float64(p.targets[i].Weight) * float64(p.share(i, q)) / math.Log(lot)
 }
 
 // bound returns the load for one unit of weight, in thousandths, that no
@@ -59,7 +67,7 @@ func (p *Picker) lot(i int, key uint64) float64 {
 // times the bound.
 func (p *Picker) bound(f filter) int64 {
 	load, weight := int64(1), int64(0)
-	for i := range p.targets {
+	for i := f.ring.from; i < f.ring.to; i++ {
 		if f.allows(i) {
 			load += p.targets[i].Load.Load()
 			weight += int64(p.targets[i].Weight)

@@ -61,6 +61,14 @@ func (h *Health) Last() Change {
 	return Change{}
 }
 
+// change returns the last change; nil where there was none.
+func (h *Health) change() *Change {
+	if h == nil {
+		return nil
+	}
+	return h.last.Load()
+}
+
 // Unreachable notes that a request could not connect: the target is unusable
 // until the next probe that passes, one being enough unless further ones have
 // failed before. The next probe comes soon.

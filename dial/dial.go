@@ -94,25 +94,6 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// Resolve returns the addresses of a name, IPv4-mapped ones unmapped, or host
-// itself where it is an address. It checks no rule: Dial does. The error is
-// always an *Error.
-func (d *Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a.Unmap()}, nil
-	}
-	ctx, cancel := d.bounded(ctx)
-	defer cancel()
-	addrs, err := d.net.Resolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, &Error{Kind: kindOf(ctx, err), Address: host, Err: err}
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	return addrs, nil
-}
-
 // bounded gives ctx the Dialer's own timeout where it has no deadline.
 func (d *Dialer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {

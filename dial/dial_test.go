@@ -230,21 +230,25 @@ func TestContextsDeadlineCounts(t *testing.T) {
 	if _, err := d.Dial(ctx, "x.test:80"); KindOf(err) != Resolving {
 		t.Error(err)
 	}
-	if _, err := d.Resolve(ctx, "x.test"); KindOf(err) != Resolving {
-		t.Error(err)
+}
+
+// Names lead to no metadata service, and to nothing that is no one machine.
+func TestMisleads(t *testing.T) {
+	for _, text := range []string{"169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "100.100.100.200", "0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1"} {
+		if Misleads(netip.MustParseAddr(text)) == "" {
+			t.Errorf("a name may lead to %s", text)
+		}
+	}
+	for _, text := range []string{"127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "fc00::1", "1.1.1.1", "2606:4700::1111"} {
+		if why := Misleads(netip.MustParseAddr(text)); why != "" {
+			t.Errorf("no name may lead to %s: %s", text, why)
+		}
 	}
 }
 
-func TestResolve(t *testing.T) {
-	d := New(Options{})
-	for host, want := range map[string]string{"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1"} {
-		if got, err := d.Resolve(t.Context(), host); err != nil || len(got) != 1 || got[0].String() != want {
-			t.Errorf("%s: %v, %v", host, got, err)
-		}
-	}
-	broken := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no") }}
-	if _, err := New(Options{Resolver: broken}).Resolve(t.Context(), "x.test"); KindOf(err) != Resolving {
-		t.Error(err)
+func TestRoutable(t *testing.T) {
+	if !Routable(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("no way to this machine itself")
 	}
 }
 

@@ -34,6 +34,7 @@ type Upstream struct {
 	Status   int           // its answer's status; 0 where none came
 	Attempts int           // how many targets were tried
 	Reused   bool          // the last attempt went over a pooled connection
+	Queued   time.Duration // waiting for the service to have room, before the first attempt
 	Connect  time.Duration // dialling and TLS, of all attempts
 	Latency  time.Duration // from the request's first byte sent to the answer's head, last attempt
 	Error    string        // why it failed, for the log: "connect refused"; never sent to the client

@@ -28,9 +28,12 @@ var (
 		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
 		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
 		"auth/jwt/remote.go":          "keeper: fetching keys",
+		"balance/gate.go":             "upstream's keeper: a line that nobody leaves for is looked at",
+		"dial/dns/exchange.go":        "a question is given up when its context ends",
 		"http1/watch.go":              "who asks to be told when the client goes away",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
+		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
 		"upstream/target/group.go":    "keeper: resolving names",
 		"upstream/target/watch.go":    "keeper: health checks",
@@ -44,8 +47,10 @@ var (
 	}
 	// dialers may connect.
 	dialers = map[string]string{
-		"dial/dial.go":    "the one way out",
-		"admin/client.go": "the command asks the gateway by its control socket",
+		"dial/dial.go":         "the one way out",
+		"dial/answer.go":       "whether there is a way to an address: nothing is sent",
+		"dial/dns/exchange.go": "questions over UDP to the DNS servers that the operator names",
+		"admin/client.go":      "the command asks the gateway by its control socket",
 
 		"takeover/notify.go":     "keeper: the service manager is told by its own socket",
 		"importer/live/probe.go": "init looks at the services that its user names",

@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/auth/devkey"
+	"gatehouse/test/dnstest"
 )
 
 // stage is what a scenario plays on: the services and keys that its {{...}}
@@ -20,6 +22,7 @@ type stage struct {
 	t        *testing.T
 	data     string // the gateway's data folder
 	backends map[string]string
+	names    *dnstest.Server
 	issuer   string
 	keys     map[string]*devkey.Key
 	pem      []byte // the secure backend's certificate
@@ -36,6 +39,8 @@ var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
 //	{{backend}} {{backend2}} ...      HOST:PORT of an echo service of that name
 //	{{secure}}                        of one over TLS, for the name backend.test
 //	{{secure-certificate}}            its certificate
+//	{{names}}                         of a DNS server that knows where backend is by
+//	                                  _http._tcp.shop.test
 //	{{nobody}}                        where connections are refused
 //	{{issuer}}                        of a service with a key set at /jwks: at the
 //	                                  first fetch key 1, then keys 1 and 2; at
@@ -54,6 +59,8 @@ func (s *stage) expand(text string) string {
 		case "secure-certificate":
 			s.secureBackend()
 			return string(s.pem)
+		case "names":
+			return s.resolver()
 		case "nobody":
 			return nobody(s.t)
 		case "issuer":
@@ -78,6 +85,14 @@ func (s *stage) backend(name string) string {
 		s.backends[name] = newBackend(s.t, name).Listener.Addr().String()
 	}
 	return s.backends[name]
+}
+
+func (s *stage) resolver() string {
+	if s.names == nil {
+		_, port, _ := net.SplitHostPort(s.backend("backend"))
+		s.names = dnstest.New(s.t, "_http._tcp.shop.test. 60 IN SRV 1 1 "+port+" node.shop.test.", "node.shop.test. 60 IN A 127.0.0.1")
+	}
+	return s.names.Addr
 }
 
 func (s *stage) secureBackend() string {

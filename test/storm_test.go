@@ -261,7 +261,13 @@ apis:
         cors: {origins: ["https://shop.test"], expose: [conf-%[2]s]}
         throttle: [{rate: 1000000/s, per: ip}]
 services:
-  a: {targets: ["%[1]s"], health: {path: /healthz, interval: 100ms}}
+  a:
+    targets: ["%[1]s"]
+    health: {path: /healthz, interval: 100ms}
+    outliers: {}
+    slow-start: 1s
+    breaker: {}
+    concurrency: {per-target: 4, queue: 100, queue-timeout: 10s}
 `, backend, name)
 }
 

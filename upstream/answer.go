@@ -76,6 +76,9 @@ func (c *call) deliver(head wire.Head) {
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
 	c.eager = head.Length < 0 || isEventStream(h)
+	if c.eager && c.Service.guard != nil {
+		c.judgeStatus(head.Status) // nobody knows when this ends
+	}
 	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
@@ -113,6 +116,9 @@ func (c *call) passTrailer(h http.Header, announced []string) {
 // breakOff ends an answer that came in part. Where its head is still held back
 // by a filter, it becomes a refusal.
 func (c *call) breakOff(f *failure) {
+	if c.Service.guard != nil {
+		c.judgeFailure(f, true)
+	}
 	if c.x.Writer.Begun() {
 		c.abort(f)
 	}

@@ -100,7 +100,8 @@ func BenchmarkProxyGET(b *testing.B) {
 		address := fastBackend(b, answerOf(size))
 		name := strconv.Itoa(size)
 		b.Run("backend-alone/"+name, func(b *testing.B) { benchBare(b, address, size) })
-		b.Run("gatehouse/"+name, func(b *testing.B) { benchOurs(b, address) })
+		b.Run("gatehouse/"+name, func(b *testing.B) { benchOurs(b, service(address)) })
+		b.Run("guarded/"+name, func(b *testing.B) { benchOurs(b, guarded(address)) })
 		b.Run("reverse-proxy/"+name, func(b *testing.B) { benchTheirs(b, address) })
 	}
 }
@@ -131,8 +132,8 @@ func benchBare(b *testing.B, address string, size int) {
 	})
 }
 
-func benchOurs(b *testing.B, address string) {
-	h := New(Route{Service: bind(b, service(address))})
+func benchOurs(b *testing.B, c Config) {
+	h := New(Route{Service: bind(b, c)})
 	w := &nullWriter{h: http.Header{}}
 	conn := &exchange.Conn{Peer: netip.MustParseAddrPort("192.0.2.1:1234"), Source: netip.MustParseAddrPort("192.0.2.1:1234")}
 	r := benchRequest()

@@ -10,20 +10,30 @@ import (
 	"time"
 
 	"gatehouse/config"
+	"gatehouse/upstream/guard"
+	"gatehouse/upstream/target"
 )
 
 // Config is one entry of services.
 type Config struct {
 	config.At
-	Name     string          `yaml:"-" key:"true"`
-	Targets  []Target        `yaml:"targets,required" doc:"where the service runs: HOST:PORT; dns:NAME:PORT for every address of a name, resolved again and again; {address: ..., weight: 3} for a greater share"`
-	Resolve  config.Duration `yaml:"resolve" default:"30s" range:"1s..1d" doc:"how often names after dns: are resolved again"`
-	Balance  Balance         `yaml:"balance" default:"round-robin" doc:"how a request's target is picked: round-robin | least-requests | hash (by the client's address) | {hash: KEY} with KEY client | path | header:NAME | cookie:NAME"`
-	Host     string          `yaml:"host" default:"target" doc:"Host sent to the service: target (its own name; the client's goes into X-Forwarded-Host) | preserve (the client's) | a name"`
-	Health   *Health         `yaml:"health" doc:"probes that take targets out while they fail; without it every target is used"`
-	TLS      *TLS            `yaml:"tls" doc:"speak TLS to the service; {} is enough where its certificate is for the target's name and publicly trusted"`
-	Timeouts Timeouts        `yaml:"timeouts" doc:"how long to wait for the service"`
-	Pool     Pool            `yaml:"pool" doc:"connections that are kept for further requests"`
+	Name     string   `yaml:"-" key:"true"`
+	Targets  []Target `yaml:"targets,required" doc:"where the service runs: HOST:PORT; dns:NAME:PORT for every address of a name; srv:NAME for a service's records; {address: ..., weight: 3} for a greater share"`
+	Resolve  Resolve  `yaml:"resolve" doc:"how long what names lead to is used: a duration at most, or {min, max, stale, gone}"`
+	Resolver []Server `yaml:"resolver" single:"true" doc:"DNS servers to ask instead of the system's: ADDRESS or ADDRESS:PORT"`
+	Balance  Balance  `yaml:"balance" default:"round-robin" doc:"how a request's target is picked: round-robin | least-requests | hash (by the client's address) | {hash: KEY} with KEY client | path | header:NAME | cookie:NAME"`
+	Host     string   `yaml:"host" default:"target" doc:"Host sent to the service: target (its own name; the client's goes into X-Forwarded-Host) | preserve (the client's) | a name"`
+	Health   *Health  `yaml:"health" doc:"probes that take targets out while they fail; without it every target is used"`
+	TLS      *TLS     `yaml:"tls" doc:"speak TLS to the service; {} is enough where its certificate is for the target's name and publicly trusted"`
+	Timeouts Timeouts `yaml:"timeouts" doc:"how long to wait for the service"`
+	Pool     Pool     `yaml:"pool" doc:"connections that are kept for further requests"`
+
+	Outliers    *guard.Outliers    `yaml:"outliers" doc:"take targets out for a while whose answers are bad; {} for every default"`
+	SlowStart   *guard.SlowStart   `yaml:"slow-start" doc:"let the share of a target that is new, or back, grow: over a duration, or {window, from}"`
+	Breaker     *guard.Breaker     `yaml:"breaker" doc:"leave the service alone for a while when most requests fail; {} for every default"`
+	Concurrency *guard.Concurrency `yaml:"concurrency" doc:"how many requests may be under way at once, and how many may wait"`
+	RetryBudget *guard.RetryBudget `yaml:"retry-budget" doc:"which share of the requests may be tried again: {share, minimum}, or off; every default where the service has health or outliers"`
+	Drain       config.Duration    `yaml:"drain" default:"5m" range:"0s..1d" doc:"how long what is under way to a target that was taken away may take"`
 }
 
 // Health is the health section of a service.
@@ -34,7 +44,7 @@ type Health struct {
 	Timeout   config.Duration `yaml:"timeout" default:"2s" range:"10ms..10m" doc:"time that a probe may take"`
 	Healthy   int             `yaml:"healthy" default:"2" range:"1..100" doc:"probes passed in a row that bring a target back"`
 	Unhealthy int             `yaml:"unhealthy" default:"3" range:"1..100" doc:"probes failed in a row that take a target out"`
-	Status    Statuses        `yaml:"status" default:"200-399" doc:"statuses that pass: 200, 200-399, or several by commas"`
+	Status    guard.Statuses  `yaml:"status" default:"200-399" doc:"statuses that pass: 200, 200-399, or several by commas"`
 	AllDown   string          `yaml:"all-unhealthy" default:"open" enum:"open|closed" doc:"while no target is healthy: open uses them all, closed answers 503"`
 }
 
@@ -73,7 +83,8 @@ type Pool struct {
 // filled returns c with the default of every key that has one and was not
 // said; a test holds them and the tags together.
 func (c Config) filled() Config {
-	fallback(&c.Resolve, 30*time.Second)
+	c.Resolve = c.Resolve.filled()
+	fallback(&c.Drain, target.DefaultDrain)
 	c.Host = cmp.Or(c.Host, "target")
 	fallback(&c.Timeouts.Connect, 2*time.Second)
 	fallback(&c.Timeouts.Answer, 30*time.Second)
@@ -86,11 +97,18 @@ func (c Config) filled() Config {
 		h.Healthy, h.Unhealthy = cmp.Or(h.Healthy, 2), cmp.Or(h.Unhealthy, 3)
 		h.AllDown = cmp.Or(h.AllDown, "open")
 		if h.Status.IsZero() {
-			h.Status = Statuses{{200, 399}}
+			h.Status = guard.Statuses{{200, 399}}
 		}
 		c.Health = &h
 	}
 	return c
+}
+
+// guards returns what the service says of all that guards it.
+func (c *Config) guards() guard.Settings {
+	s := guard.Settings{Outliers: c.Outliers, SlowStart: c.SlowStart, Breaker: c.Breaker, Concurrency: c.Concurrency}
+	s.Retries, s.Budgeted = c.RetryBudget.Budget(c.Health != nil || c.Outliers != nil)
+	return s
 }
 
 func fallback(d *config.Duration, to time.Duration) {
@@ -115,6 +133,7 @@ func (c Config) Check(r *config.Report) {
 	if c.TLS != nil {
 		c.checkTLS(r)
 	}
+	c.checkNames(r)
 }
 
 func (c Config) checkTLS(r *config.Report) {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"gatehouse/balance"
 	"gatehouse/config"
+
+	"gatehouse/upstream/guard"
 )
 
 type document struct {
@@ -24,6 +27,7 @@ func load(t *testing.T, text string) (*Config, error) {
 }
 
 var places = cmp.Options{
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 	cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Type().Name() == "At" || p.Last().Type().Name() == "Pos" }, cmp.Ignore()),
 }
 
@@ -56,6 +60,13 @@ services:
   orders:
     targets: ["10.0.0.1:8080", {address: "dns:Orders.internal:80", weight: 3}, "[::1]:80"]
     resolve: 5s
+    resolver: [127.0.0.1:5353, "::1"]
+    outliers: {failures: 50%, status: "502-504"}
+    slow-start: 20s
+    breaker: {failures: 30%, trials: 3}
+    concurrency: {per-target: 50, service: 200, queue: 100}
+    retry-budget: off
+    drain: 1m
     balance: {hash: "header:x-user", bound: 1.25}
     host: preserve
     health: {path: /healthz?full=1, interval: 1s, status: "200,301-302", all-unhealthy: closed}
@@ -69,9 +80,15 @@ services:
 	want := Config{
 		Name:    "orders",
 		Targets: []Target{{Address: "10.0.0.1:8080", Weight: 1}, {Address: "orders.internal:80", DNS: true, Weight: 3}, {Address: "[::1]:80", Weight: 1}},
-		Resolve: ms(5000), Host: "preserve",
+		Resolve: Resolve{Min: ms(1000), Max: ms(5000), Stale: ms(86_400_000), Gone: ms(60_000)}, Host: "preserve",
+		Resolver:    []Server{{netip.MustParseAddrPort("127.0.0.1:5353")}, {netip.MustParseAddrPort("[::1]:53")}},
+		Outliers:    &guard.Outliers{Consecutive: 5, Failures: 0.5, Window: ms(10_000), Minimum: 20, Ejection: ms(30_000), Longest: ms(300_000), Share: 0.5, Status: guard.Statuses{{502, 504}}},
+		SlowStart:   &guard.SlowStart{Window: ms(20_000), From: 0.1},
+		Breaker:     &guard.Breaker{Failures: 0.3, Window: ms(10_000), Minimum: 20, Open: ms(5000), Trials: 3, Status: guard.Statuses{{502, 504}}},
+		Concurrency: &guard.Concurrency{PerTarget: 50, Service: 200, Queue: 100, Timeout: ms(1000)},
+		RetryBudget: &guard.RetryBudget{Off: true, Share: 0.2, Minimum: 3}, Drain: ms(60_000),
 		Balance:  Balance{Method: balance.Hash, Key: byHeader, Name: "X-User", Bound: 1.25},
-		Health:   &Health{Path: "/healthz?full=1", Interval: ms(1000), Timeout: ms(2000), Healthy: 2, Unhealthy: 3, Status: Statuses{{200, 200}, {301, 302}}, AllDown: "closed"},
+		Health:   &Health{Path: "/healthz?full=1", Interval: ms(1000), Timeout: ms(2000), Healthy: 2, Unhealthy: 3, Status: guard.Statuses{{200, 200}, {301, 302}}, AllDown: "closed"},
 		TLS:      &TLS{ServerName: "orders.internal", CA: config.File{Path: name, Content: ca.pem()}, Client: &ClientCertificate{Internal: true}},
 		Timeouts: Timeouts{Connect: ms(1000), Answer: ms(2000), Idle: ms(3000)},
 		Pool:     Pool{Idle: 1, IdleTimeout: ms(4000), Max: 5},
@@ -86,14 +103,31 @@ services:
 
 func TestConfigRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{targets: []}`:                     "at least one target",
-		`{}`:                                "targets",
-		`{targets: ["10.0.0.1"]}`:           "HOST:PORT",
-		`{targets: ["10.0.0.1:0"]}`:         "HOST:PORT",
-		`{targets: ["http://10.0.0.1:80"]}`: "HOST:PORT",
-		`{targets: [":80"]}`:                "HOST:PORT",
-		`{targets: ["dns:10.0.0.1:80"]}`:    "nothing to resolve",
-		`{targets: ["a b:80"]}`:             "HOST:PORT",
+		`{targets: []}`:                                                                              "at least one target",
+		`{}`:                                                                                         "targets",
+		`{targets: ["10.0.0.1"]}`:                                                                    "HOST:PORT",
+		`{targets: ["10.0.0.1:0"]}`:                                                                  "HOST:PORT",
+		`{targets: ["http://10.0.0.1:80"]}`:                                                          "HOST:PORT",
+		`{targets: [":80"]}`:                                                                         "HOST:PORT",
+		`{targets: ["dns:10.0.0.1:80"]}`:                                                             "nothing to resolve",
+		`{targets: ["srv:orders.internal"]}`:                                                         "srv:_SERVICE._PROTOCOL.NAME",
+		`{targets: ["srv:_http._tcp.orders.internal:80"]}`:                                           "srv:_SERVICE._PROTOCOL.NAME",
+		`{targets: ["srv:_http._tcp."]}`:                                                             "srv:_SERVICE._PROTOCOL.NAME",
+		`{targets: ["dns:a:80"], resolve: 0s}`:                                                       "1s to 1d",
+		`{targets: ["dns:a:80"], resolve: {min: 1m, max: 5s}}`:                                       "min is above max",
+		`{targets: ["dns:a:80"], resolver: resolver.internal}`:                                       "DNS server",
+		`{targets: ["10.0.0.1:80"], resolver: 127.0.0.1}`:                                            "dns: and srv: alone",
+		`{targets: ["10.0.0.1:80"], outliers: {consecutive: 0}}`:                                     "takes nothing out",
+		`{targets: ["10.0.0.1:80"], outliers: {failures: 0.5}}`:                                      "20%",
+		`{targets: ["10.0.0.1:80"], outliers: {max-ejected: 120%}}`:                                  "100%",
+		`{targets: ["10.0.0.1:80"], outliers: {ejection: 0s}}`:                                       "100ms",
+		`{targets: ["10.0.0.1:80"], slow-start: 5h}`:                                                 "1s to 1h",
+		`{targets: ["10.0.0.1:80"], slow-start: {from: 10%}}`:                                        "window",
+		`{targets: ["10.0.0.1:80"], breaker: {failures: 0%}}`:                                        "above 0%",
+		`{targets: ["10.0.0.1:80"], concurrency: {queue: 10}}`:                                       "limits nothing",
+		`{targets: ["10.0.0.1:80"], retry-budget: on}`:                                               "write off",
+		`{targets: ["10.0.0.1:80"], drain: soon}`:                                                    "drain",
+		`{targets: ["a b:80"]}`:                                                                      "HOST:PORT",
 		`{targets: [{address: "10.0.0.1:80", weight: 0}]}`:                                           "1",
 		`{targets: [{address: "10.0.0.1:80", wieght: 2}]}`:                                           "weight",
 		`{targets: ["10.0.0.1:80"], balance: random}`:                                                "round-robin",

@@ -25,6 +25,9 @@ type failure struct {
 	gone        bool              // there is nobody left to answer
 	unprocessed bool              // the target provably did not see the request
 	stale       bool              // a pooled connection had died: one more may be opened
+	crowded     bool              // there was no room for it
+	sent        bool              // the target had the request
+	retry       time.Duration     // when the client may come again; 0 for nothing to say
 }
 
 // fail answers the request with a refusal.
@@ -34,7 +37,7 @@ func (c *call) fail(f *failure) {
 	if f.gone {
 		c.abort(f)
 	}
-	refusal := exchange.Refusal{Status: f.status, Reason: f.reason, Detail: f.detail}
+	refusal := exchange.Refusal{Status: f.status, Reason: f.reason, Detail: f.detail, Retry: f.retry}
 	if f.refusal != nil {
 		refusal = *f.refusal
 	}
@@ -147,6 +150,7 @@ func (c *call) connectFailure(err error) *failure {
 		f.reason = "connect"
 	}
 	c.endpoint.Failures.Add(1)
+	c.endpoint.Doubt()
 	c.set.health[c.picked].Unreachable(f.detail)
 	return f
 }
@@ -172,7 +176,7 @@ func (c *call) answerFailure(err error) *failure {
 	case errors.Is(err, errGone), errors.Is(err, errUpload):
 		return c.clientFailure()
 	case errors.Is(err, errRoute):
-		f.status, f.reason = http.StatusGatewayTimeout, "deadline"
+		f.status, f.reason, f.sent = http.StatusGatewayTimeout, "deadline", true
 	case errors.Is(err, errAnswer):
 		f.status, f.reason = http.StatusGatewayTimeout, "answer-timeout"
 	case errors.Is(err, errIdle):
@@ -181,6 +185,8 @@ func (c *call) answerFailure(err error) *failure {
 		f.reason = "bad-answer"
 	case isAlert(err):
 		f.reason = "tls"
+	case errors.Is(err, net.ErrClosed):
+		f.reason = "drained"
 	case hungUp(err) && !c.in.Received():
 		f.detail = "the connection was closed without an answer"
 		f.stale = c.x.Upstream.Reused && idempotent(c.r.Method)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/balance"
 	"gatehouse/exchange"
 	"gatehouse/http1/wire"
 	"gatehouse/upstream/target"
@@ -49,7 +50,9 @@ type call struct {
 	tried   []int    // targets that were tried
 
 	set      *set
+	query    balance.Query
 	picked   int // of set
+	held     held
 	endpoint *target.Endpoint
 	conn     *target.Conn
 	keep     bool // the connection may be used again
@@ -101,17 +104,22 @@ func (c *call) serve() *failure {
 	}
 	c.key = c.Service.key(c.x, c.r, c.out)
 	c.tried = c.one[:0]
+	var before *failure
 	for left := c.Retries; ; {
 		f := c.try(false)
 		if f != nil && f.stale && c.replay() {
 			f = c.try(true)
 		}
-		if f == nil || !f.unprocessed || left <= 0 || c.late() {
+		if f != nil && f.crowded && before != nil {
+			return before // there is no room for another attempt
+		}
+		if !c.again(f, left) {
 			return f
 		}
 		left--
 		c.letGo(false)
 		c.tried = append(c.tried, c.picked)
+		before = f
 	}
 }
 
@@ -168,17 +176,16 @@ func (c *call) try(again bool) *failure {
 
 // pick chooses a target and counts the request there.
 func (c *call) pick() *failure {
-	if c.set == nil { // later attempts keep to the same targets: tried counts them
-		c.set = c.Service.current()
+	if c.set == nil || c.Service.dynamic {
+		c.retarget()
 	}
-	if len(c.set.endpoints) == 0 {
+	if c.set == nil {
 		if f := c.firstLookup(); f != nil {
 			return f
 		}
 	}
-	c.picked = c.set.picker.Pick(c.key, c.tried)
-	if c.picked < 0 {
-		return noTarget(errNoTarget)
+	if f := c.claim(); f != nil {
+		return f
 	}
 	c.endpoint = c.set.endpoints[c.picked]
 	c.endpoint.Load.Add(1)
@@ -220,6 +227,9 @@ func (c *call) letGo(reusable bool) {
 	if c.endpoint != nil {
 		c.endpoint.Load.Add(-1)
 		c.endpoint = nil
+	}
+	if c.Service.guard != nil {
+		c.leave()
 	}
 }
 

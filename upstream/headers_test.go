@@ -117,6 +117,8 @@ func TestHostOf(t *testing.T) {
 		{"[::1]:80", "", false, "[::1]"},
 		{"[::1]:81", "", false, "[::1]:81"},
 		{"dns:orders.internal:80", "", false, "orders.internal"},
+		{"srv:_http._tcp.orders.internal", "", false, "orders.internal"},
+		{"srv:_http._tcp.orders.internal", "", true, "orders.internal"},
 	} {
 		cfg := service(c.target)
 		if c.tls {

@@ -2,19 +2,14 @@ package upstream
 
 import (
 	"bufio"
-	"context"
-	"encoding/binary"
 	"io"
 	"net"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/config"
-	"gatehouse/dial"
 )
 
 func stats(k *Keeper) map[string]Stats {
@@ -267,156 +262,12 @@ func TestAllUnhealthy(t *testing.T) {
 	}
 }
 
-// names is a DNS server that knows one name.
-type names struct {
-	mu    sync.Mutex
-	addrs []string // IPv4; nil for no such name
-	hang  bool
-}
-
-func (n *names) set(addrs ...string) {
-	n.mu.Lock()
-	n.addrs = addrs
-	n.mu.Unlock()
-}
-
-func (n *names) resolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, StrictErrors: false, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if n.hang {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		ours, theirs := net.Pipe()
-		go n.serve(theirs)
-		return ours, nil
-	}}
-}
-
-// serve answers over a stream, where each message has its length before it.
-func (n *names) serve(c net.Conn) {
-	defer c.Close()
-	for {
-		var size [2]byte
-		if _, err := io.ReadFull(c, size[:]); err != nil {
-			return
-		}
-		q := make([]byte, binary.BigEndian.Uint16(size[:]))
-		if _, err := io.ReadFull(c, q); err != nil {
-			return
-		}
-		a := n.answer(q)
-		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(a))), a...)); err != nil {
-			return
-		}
-	}
-}
-
-func (n *names) answer(q []byte) []byte {
-	end := 12
-	for q[end] != 0 {
-		end += int(q[end]) + 1
-	}
-	kind := binary.BigEndian.Uint16(q[end+1:])
-	question := q[12 : end+5]
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	count, code := 0, byte(3) // no such name
-	var records []byte
-	if n.addrs != nil {
-		code = 0
-	}
-	for _, a := range n.addrs {
-		if kind == 1 {
-			count++
-			records = append(records, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4)
-			records = append(records, net.ParseIP(a).To4()...)
-		}
-	}
-	out := append([]byte{q[0], q[1], 0x81, 0x80 | code, 0, 1, 0, byte(count), 0, 0, 0, 0}, question...)
-	return append(out, records...)
-}
-
 func targetsOf(s *Service) []string {
 	var out []string
 	for _, e := range s.current().endpoints {
 		out = append(out, e.Address)
 	}
 	return out
-}
-
-func TestResolvedTargets(t *testing.T) {
-	dns := &names{addrs: []string{"127.0.0.1"}}
-	b := newBackend(t, always(okAnswer))
-	_, port, _ := net.SplitHostPort(b.address())
-	k := NewKeeper(Options{Dialer: dial.New(dial.Options{Resolver: dns.resolver()}), Log: quietLog()})
-	t.Cleanup(k.Close)
-	c := service("dns:orders.test:" + port)
-	c.Resolve = ms(20)
-	c.Health = &Health{Interval: ms(20), Timeout: ms(500), Healthy: 1, Unhealthy: 1}
-	s := bindIn(t, k, c)
-	f := newFront(t, New(Route{Service: s}))
-	if resp, _, err := get(t, f.URL+"/"); err != nil || resp.StatusCode != 200 { // the first request waits for the first answer
-		t.Fatal(resp, err, f.last(t))
-	}
-	if o := f.last(t); o.Upstream.Target != "127.0.0.1:"+port {
-		t.Errorf("%+v", o)
-	}
-	first := s.current().endpoints[0]
-
-	dns.set("127.0.0.2", "127.0.0.1", "127.0.0.1")
-	eventually(t, "a new address is not seen", func() bool {
-		return slices.Equal(targetsOf(s), []string{"127.0.0.1:" + port, "127.0.0.2:" + port})
-	})
-	if s.current().endpoints[0] != first || openTo(first) != 1 {
-		t.Error("the address that stayed lost its connections")
-	}
-	eventually(t, "the new address is not probed", func() bool { return s.watches[0].Watched() == 2 })
-
-	dns.set("127.0.0.2")
-	eventually(t, "an old address stays", func() bool { return slices.Equal(targetsOf(s), []string{"127.0.0.2:" + port}) })
-	if openTo(first) != 0 {
-		t.Error("connections to an address that is gone stay open")
-	}
-	if n := s.watches[0].Watched(); n != 1 {
-		t.Errorf("%d addresses are probed", n)
-	}
-
-	dns.set() // the last good answer stays in use
-	time.Sleep(50 * time.Millisecond)
-	if got := targetsOf(s); len(got) != 1 {
-		t.Errorf("%v", got)
-	}
-}
-
-func TestUnresolvedTargets(t *testing.T) {
-	for name, c := range map[string]struct {
-		dns    *names
-		target string
-		status int
-		reason string
-	}{
-		"no such name":        {&names{}, "dns:orders.test:80", 502, "dns"},
-		"no answer":           {&names{hang: true}, "dns:orders.test:80", 504, "connect-timeout"},
-		"a plain name, none":  {&names{}, "orders.test:80", 502, "dns"},
-		"a plain name, hangs": {&names{hang: true}, "orders.test:80", 504, "connect-timeout"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := NewKeeper(Options{Dialer: dial.New(dial.Options{Resolver: c.dns.resolver()}), Log: quietLog()})
-			t.Cleanup(k.Close)
-			cfg := service(c.target)
-			cfg.Timeouts.Connect = ms(60)
-			began := time.Now()
-			s := bindIn(t, k, cfg)
-			if d := time.Since(began); d > dial.DefaultTimeout/2 {
-				t.Errorf("binding waited %v for a name", d)
-			}
-			f := newFront(t, New(Route{Service: s}))
-			resp, _, err := get(t, f.URL+"/")
-			if o := f.last(t); err != nil || resp.StatusCode != c.status || o.Reason != c.reason {
-				t.Errorf("%v, %v, %+v", resp, err, o)
-			}
-		})
-	}
 }
 
 func TestLeaseFails(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gatehouse/dial"
+	"gatehouse/test/dnstest"
 )
 
 // moody is a backend that echoes each request's own token, in every framing,
@@ -160,17 +161,16 @@ func ask(client *http.Client, url, token string) string {
 
 // Everything that a keeper started ends with it.
 func TestNothingLeaks(t *testing.T) {
+	dns := dnstest.New(t, "orders.test. 5 IN A 127.0.0.1")
 	goroutines, descriptors := runtime.NumGoroutine(), openFiles()
 	func() {
 		m := &moody{}
 		b := newBackend(&scope{T: t}, m.serve)
 		defer b.Close()
-		dns := &names{addrs: []string{"127.0.0.1"}}
 		_, port, _ := net.SplitHostPort(b.address())
-		k := NewKeeper(Options{Dialer: dial.New(dial.Options{Resolver: dns.resolver()}), Log: quietLog()})
+		k := NewKeeper(Options{Dialer: dial.New(dial.Options{}), Log: quietLog()})
 		for i := range 20 {
-			c := service(b.address(), "dns:orders.test:"+port)
-			c.Resolve = ms(5)
+			c := asks(service(b.address(), "dns:orders.test:"+port), dns)
 			c.Health = &Health{Path: "/", Interval: ms(5 + i), Timeout: ms(100)}
 			s := bindIn(t, k, c)
 			f := newFront(&scope{T: t}, New(Route{Service: s, Retries: 1}))

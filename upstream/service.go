@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"gatehouse/balance"
 	"gatehouse/exchange"
+	"gatehouse/upstream/guard"
 	"gatehouse/upstream/target"
 )
 
@@ -23,7 +25,11 @@ type Service struct {
 	groups  []*target.Group
 	watches []*target.Watch // of each group; nil without health
 	weights []int
-	dynamic bool // some group changes by itself
+	dynamic bool            // some group changes by itself
+	guard   *guard.Guard    // nil where a request has nothing more to ask than where to go
+	budget  *balance.Budget // of retries; nil for any number
+	keeps   *guard.Guard    // what both are part of; nil without
+	owner   *guard.Owner    // this one's hold on it
 
 	set atomic.Pointer[set]
 	mu  sync.Mutex // held while set is made anew
@@ -36,6 +42,7 @@ type set struct {
 	hosts     []string // the Host field of each, where it is the target's
 	health    []*balance.Health
 	picker    *balance.Picker
+	notes     []atomic.Pointer[note] // why each was passed over
 }
 
 // Name returns the service's name.
@@ -54,6 +61,9 @@ func (s *Service) current() *set {
 	}
 	now = s.build()
 	s.set.Store(now)
+	if s.guard != nil {
+		s.guard.Follow(s.owner, now.picker.Targets())
+	}
 	return now
 }
 
@@ -66,26 +76,100 @@ func (s *Service) fresh(now *set) bool {
 	return true
 }
 
+// commit makes what the service says hold for what is kept for it.
+func (s *Service) commit() {
+	for _, g := range s.groups {
+		g.SetDrain(s.config.Drain.D())
+	}
+	if s.keeps != nil {
+		s.keeps.Adopt(s.owner, s.config.guards(), s.current().picker.Targets())
+	}
+}
+
+// member is one endpoint of a set in the making.
+type member struct {
+	endpoint *target.Endpoint
+	host     string
+	target   balance.Target
+}
+
 func (s *Service) build() *set {
 	out := &set{}
-	var targets []balance.Target
+	var members []member
 	for i, g := range s.groups {
 		m := g.Members()
 		out.from = append(out.from, m)
-		for _, e := range m.Endpoints {
-			var health *balance.Health
-			if s.watches != nil {
-				health = s.watches[i].Of(e)
+		scale, of := s.shares(i, m)
+		for k, e := range m.Endpoints {
+			t := balance.Target{Address: e.Address, Weight: s.weights[i] * scale, Load: &e.Load}
+			if m.Places != nil {
+				t.Weight, t.Priority = s.weights[i]*of(k), m.Places[k].Priority
 			}
-			out.endpoints = append(out.endpoints, e)
-			out.hosts = append(out.hosts, s.config.hostOf(g))
-			out.health = append(out.health, health)
-			targets = append(targets, balance.Target{Address: e.Address, Weight: s.weights[i], Health: health, Load: &e.Load})
+			if s.watches != nil {
+				t.Health = s.watches[i].Of(e)
+			}
+			if s.guard != nil && s.config.guards().Stated() {
+				t.State = s.guard.State(e.Address)
+			}
+			members = append(members, member{e, s.config.hostOf(g), t})
 		}
 	}
-	closed := s.config.Health != nil && s.config.Health.AllDown == "closed"
-	out.picker = balance.NewPicker(targets, balance.Options{Method: s.config.Balance.Method, Bound: s.config.Balance.Bound, Closed: closed})
+	slices.SortStableFunc(members, func(a, b member) int { return a.target.Priority - b.target.Priority })
+	targets := make([]balance.Target, len(members))
+	for i, m := range members {
+		out.endpoints = append(out.endpoints, m.endpoint)
+		out.hosts = append(out.hosts, m.host)
+		out.health = append(out.health, m.target.Health)
+		targets[i] = m.target
+	}
+	out.picker = balance.NewPicker(targets, s.pickerOptions())
+	out.notes = make([]atomic.Pointer[note], len(members))
 	return out
+}
+
+// alone is what the weights of others are multiplied by beside those of a
+// service's records, which are shares of any size.
+const alone = 1000
+
+// shares returns the factor of a group's weight, and for one of a service's
+// records that of each endpoint's: such a group has as much as its endpoints
+// would have without weights. Alone, its weights stand as they are.
+func (s *Service) shares(i int, m *target.Members) (scale int, of func(k int) int) {
+	if len(s.groups) == 1 {
+		return 1, func(k int) int { return m.Places[k].Weight }
+	}
+	scale = 1
+	for _, t := range s.config.Targets {
+		if t.SRV {
+			scale = alone
+		}
+	}
+	sum := 0
+	for _, p := range m.Places {
+		sum += p.Weight
+	}
+	return scale, func(k int) int { return max(m.Places[k].Weight*len(m.Places)*alone/sum, 1) }
+}
+
+func (s *Service) pickerOptions() balance.Options {
+	c := &s.config
+	o := balance.Options{Method: c.Balance.Method, Bound: c.Balance.Bound, Ramp: c.SlowStart.Ramp()}
+	o.Closed = c.Health != nil && c.Health.AllDown == "closed"
+	if c.Concurrency != nil {
+		o.Room = int64(c.Concurrency.PerTarget)
+	}
+	if s.guard != nil {
+		o.Clock = s.guard.Clock
+	}
+	return o
+}
+
+// attempts is how often a request was sent to one of the targets there are.
+func (s *Service) attempts() (n uint64) {
+	for _, e := range s.set.Load().endpoints {
+		n += e.Requests.Load()
+	}
+	return n
 }
 
 // hostOf returns what the Host field says to a group's endpoints, unless it is
@@ -102,7 +186,7 @@ func (c Config) hostOf(g *target.Group) string {
 	if c.TLS != nil {
 		usual = "443"
 	}
-	if g.Port != usual {
+	if g.Port != usual && g.Port != "" {
 		return net.JoinHostPort(g.Host, g.Port)
 	}
 	if strings.Contains(g.Host, ":") {
@@ -175,31 +259,4 @@ func Split(shares []Share) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		shares[turns.Next()].Handler.ServeHTTP(w, r)
 	})
-}
-
-// Stats is what is known of one target of one service.
-type Stats struct {
-	Service         string
-	Target          string // its address
-	Healthy         bool
-	Change          balance.Change // of its health, the last; zero where there was none
-	InFlight        int64
-	Requests        uint64 // attempts to send one
-	ConnectFailures uint64
-	Open            int64 // connections, idle or not
-	Idle            int
-}
-
-// stats calls f for each of the service's targets.
-func (s *Service) stats(f func(Stats)) {
-	now := s.current()
-	for i, e := range now.endpoints {
-		open, idle := e.Connections()
-		f(Stats{
-			Service: s.config.Name, Target: e.Address,
-			Healthy: now.health[i].Usable(), Change: now.health[i].Last(),
-			InFlight: e.Load.Load(), Requests: e.Requests.Load(), ConnectFailures: e.Failures.Load(),
-			Open: int64(open), Idle: idle,
-		})
-	}
 }

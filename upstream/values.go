@@ -1,11 +1,10 @@
 package upstream
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 
 	"gatehouse/balance"
@@ -14,25 +13,35 @@ import (
 
 // Target is one item of targets.
 type Target struct {
-	Address string     // HOST:PORT
-	DNS     bool       // every address of HOST is a target, resolved again and again
+	Address string     // HOST:PORT; of SRV the records' name
+	DNS     bool       // every address of HOST is a target, looked up again and again
+	SRV     bool       // every place that the records name is one
 	Weight  int        // its share, 1 and up
 	At      config.Pos // where it stands
 }
 
 // String returns the target as it is written.
 func (t Target) String() string {
-	if t.DNS {
+	switch {
+	case t.DNS:
 		return "dns:" + t.Address
+	case t.SRV:
+		return "srv:" + t.Address
 	}
 	return t.Address
 }
 
+// named reports whether the target is a name that is looked up again and again.
+func (t Target) named() bool { return t.DNS || t.SRV }
+
 func (t *Target) parse(text string) error {
+	if name, srv := strings.CutPrefix(text, "srv:"); srv {
+		return t.parseRecords(name)
+	}
 	address, dns := strings.CutPrefix(text, "dns:")
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !validHost(host) || !validPort(port) {
-		return fmt.Errorf("%q is no target: write HOST:PORT or dns:NAME:PORT", text)
+		return fmt.Errorf("%q is no target: write HOST:PORT, dns:NAME:PORT or srv:NAME", text)
 	}
 	if dns && net.ParseIP(host) != nil {
 		return fmt.Errorf("%q is an address, nothing to resolve: write it without the dns prefix", text)
@@ -41,13 +50,24 @@ func (t *Target) parse(text string) error {
 	return nil
 }
 
+// parseRecords reads the name of a service's records, _SERVICE._PROTOCOL.NAME.
+func (t *Target) parseRecords(name string) error {
+	labels := strings.Split(name, ".")
+	if len(labels) < 3 || !strings.HasPrefix(labels[0], "_") || !strings.HasPrefix(labels[1], "_") || !validHost(name) || strings.Contains(name, ":") || slices.Contains(labels, "") {
+		return fmt.Errorf("%q names no service's records: write srv:_SERVICE._PROTOCOL.NAME, such as srv:_http._tcp.orders.internal", "srv:"+name)
+	}
+	t.Address, t.SRV = strings.ToLower(name), true
+	return nil
+}
+
 // weightedTarget is the form of a target that says its weight.
 type weightedTarget struct {
-	Address string `yaml:"address,required" doc:"HOST:PORT or dns:NAME:PORT"`
+	Address string `yaml:"address,required" doc:"HOST:PORT, dns:NAME:PORT or srv:NAME"`
 	Weight  int    `yaml:"weight" default:"1" range:"1..1000" doc:"share of the requests among the service's targets"`
 }
 
-// UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, or the form with a weight.
+// UnmarshalConfig reads HOST:PORT, dns:NAME:PORT, srv:NAME, or the form with a
+// weight.
 func (t *Target) UnmarshalConfig(n *config.Node) {
 	long := weightedTarget{Weight: 1}
 	if text, ok := n.Text(); ok {
@@ -64,7 +84,7 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 // ConfigSchema implements config.Schemer.
 func (Target) ConfigSchema() *config.Schema {
 	return &config.Schema{AnyOf: []*config.Schema{
-		{Type: "string", Pattern: "^(dns:)?.+:[0-9]+$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080"}},
+		{Type: "string", Pattern: "^((dns:)?.+:[0-9]+|srv:_.+[.]_.+[.].+)$", Examples: []any{"10.0.1.10:8080", "dns:orders.internal:8080", "srv:_http._tcp.orders.internal"}},
 		config.SchemaOf(weightedTarget{}),
 	}}
 }
@@ -157,48 +177,6 @@ func (Balance) ConfigSchema() *config.Schema {
 			Required:             []string{"hash"},
 			AdditionalProperties: false,
 		},
-	}}
-}
-
-// Statuses are ranges of HTTP statuses.
-type Statuses [][2]int
-
-// IsZero reports whether there are none.
-func (s Statuses) IsZero() bool { return len(s) == 0 }
-
-// Has reports whether status is among them.
-func (s Statuses) Has(status int) bool {
-	for _, r := range s {
-		if r[0] <= status && status <= r[1] {
-			return true
-		}
-	}
-	return false
-}
-
-// UnmarshalText reads "200", "200-399", "200,301-302".
-func (s *Statuses) UnmarshalText(text []byte) error {
-	*s = nil
-	for part := range strings.SplitSeq(string(text), ",") {
-		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		if !isRange {
-			high = low
-		}
-		a, err1 := strconv.Atoi(low)
-		b, err2 := strconv.Atoi(high)
-		if err1 != nil || err2 != nil || a < 100 || b > 599 || a > b {
-			return errors.New("is no list of statuses: write 200, 200-399, or several by commas")
-		}
-		*s = append(*s, [2]int{a, b})
-	}
-	return nil
-}
-
-// ConfigSchema implements config.Schemer.
-func (Statuses) ConfigSchema() *config.Schema {
-	return &config.Schema{AnyOf: []*config.Schema{
-		{Type: "integer"},
-		{Type: "string", Pattern: "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?( *, *[1-5][0-9][0-9](-[1-5][0-9][0-9])?)*$"},
 	}}
 }
 

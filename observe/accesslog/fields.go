@@ -101,12 +101,13 @@ func outcomeFields() map[string]field {
 		"integration.error":             failure,
 		"integrationErrorMessage":       failure,
 
-		"upstream.service":  {text: func(r *Record) string { return r.Upstream.Service }},
-		"upstream.target":   {text: func(r *Record) string { return r.Upstream.Target }},
-		"upstream.attempts": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
-		"aborted":           {number: true, raw: aborted},
-		"coding":            {text: func(r *Record) string { return r.Coding.Name }},
-		"plainLength":       {number: true, raw: plainLength},
+		"upstream.service":      {text: func(r *Record) string { return r.Upstream.Service }},
+		"upstream.target":       {text: func(r *Record) string { return r.Upstream.Target }},
+		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
+		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
+		"aborted":               {number: true, raw: aborted},
+		"coding":                {text: func(r *Record) string { return r.Coding.Name }},
+		"plainLength":           {number: true, raw: plainLength},
 	}
 }
 

@@ -84,7 +84,7 @@ func compile(t testing.TB, format string, o Options) *Format {
 
 func TestJSONLines(t *testing.T) {
 	failed := answered()
-	failed.Upstream = exchange.Upstream{Service: "orders", Target: "10.0.1.10:8080", Attempts: 2, Connect: time.Second, Error: "connect refused"}
+	failed.Upstream = exchange.Upstream{Service: "orders", Target: "10.0.1.10:8080", Attempts: 2, Queued: 1500 * time.Microsecond, Connect: time.Second, Error: "connect refused"}
 	failed.Aborted, failed.Path.Query = true, ""
 	failed.Conn = &exchange.Conn{Peer: netip.MustParseAddrPort("10.0.0.1:1"), TLS: true, SNI: "other.test"}
 	for _, tc := range []struct {
@@ -95,7 +95,7 @@ func TestJSONLines(t *testing.T) {
 		{"answered", answered(), `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"GET /orders/{id}","method":"GET","host":"api.shop.test","path":"/orders/1234","query":"expand=lines&access_token=(redacted)","protocol":"HTTP/1.1","tls":true,"client":"203.0.113.9","principal":"jwt:https://login.shop.test|alice","status":200,"bytesIn":0,"bytesOut":512,"latencyMs":2.041,"userAgent":"curl/8.14.1","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"upstream":{"service":"orders","target":"10.0.1.10:8080","status":200,"latencyMs":1.530,"attempts":1}}`},
 		{"refused", refusedBy("auth", "no-token", 401), `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"POST /orders","method":"POST","host":"api.shop.test","path":"/orders","protocol":"HTTP/1.1","tls":true,"client":"203.0.113.9","status":401,"bytesIn":0,"bytesOut":26,"latencyMs":1.000,"userAgent":"a\"b\u001b[31m\r\nforged","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"refused":{"reason":"no-token","filter":"auth","rule":"customers","at":"gatehouse.yaml:21","detail":"found \"this\""}}`},
 		{"coded", coded(), `{"time":"1970-01-01T00:00:00.000Z","requestId":"id","status":0,"bytesIn":0,"bytesOut":0,"coding":"zstd","bytesPlain":900,"latencyMs":0.000,"generation":0,"aborted":true}`},
-		{"failed", failed, `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"GET /orders/{id}","method":"GET","host":"api.shop.test","path":"/orders/1234","protocol":"HTTP/1.1","tls":true,"sni":"other.test","client":"203.0.113.9","peer":"10.0.0.1","principal":"jwt:https://login.shop.test|alice","status":200,"bytesIn":0,"bytesOut":512,"latencyMs":2.041,"userAgent":"curl/8.14.1","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"upstream":{"service":"orders","target":"10.0.1.10:8080","connectMs":1000.000,"attempts":2,"error":"connect refused"},"aborted":true}`},
+		{"failed", failed, `{"time":"2026-03-04T05:06:07.089Z","requestId":"6f1c1b52-0000-4000-8000-000000000001","api":"shop","stage":"prod","route":"GET /orders/{id}","method":"GET","host":"api.shop.test","path":"/orders/1234","protocol":"HTTP/1.1","tls":true,"sni":"other.test","client":"203.0.113.9","peer":"10.0.0.1","principal":"jwt:https://login.shop.test|alice","status":200,"bytesIn":0,"bytesOut":512,"latencyMs":2.041,"userAgent":"curl/8.14.1","traceId":"5759e988000000000000000000000093","spanId":"0000000000000010","generation":3,"upstream":{"service":"orders","target":"10.0.1.10:8080","queueMs":1.500,"connectMs":1000.000,"attempts":2,"error":"connect refused"},"aborted":true}`},
 		{"bare", bare(), `{"time":"1970-01-01T00:00:00.000Z","requestId":"id","status":0,"bytesIn":0,"bytesOut":0,"latencyMs":0.000,"generation":0,"aborted":true}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestFormats(t *testing.T) {
 		{"$context.integration.status $context.integration.latency $context.integrationLatency $context.integration.error", answered(), "200 1 1 -"},
 		{"$context.xrayTraceId $context.traceId", answered(), "Root=1-5759e988-000000000000000000000093 5759e988000000000000000000000093"},
 		{"$context.authorizer.principalId $context.authorizer.claims.email $context.authorizer.email $context.authorizer.claims.roles $context.authorizer.admin $context.authorizer.level $context.authorizer.ratio $context.authorizer.nobody", answered(), `jwt:https://login.shop.test|alice alice@shop.test alice@shop.test [\"a\",\"b\"] true 7 0.5 -`},
-		{"$context.queryString $context.upstream.service $context.upstream.target $context.upstream.attempts $context.aborted", answered(), "expand=lines&access_token=(redacted) orders 10.0.1.10:8080 1 false"},
+		{"$context.queryString $context.upstream.service $context.upstream.target $context.upstream.attempts $context.upstream.queueLatency $context.aborted", answered(), "expand=lines&access_token=(redacted) orders 10.0.1.10:8080 1 0 false"},
 		{"$context.error.message|$context.error.messageString|$context.error.responseType", answered(), "-|-|-"},
 		{"$context.error.message|$context.error.messageString|$context.error.responseType", refusedBy("auth", "no-token", 401), `Unauthorized|"Unauthorized"|UNAUTHORIZED`},
 		{"$context.authorizer.error|$context.authorize.error|$context.refused.filter $context.refused.reason $context.refused.rule", refusedBy("auth", "no-token", 401), `found \"this\"|-|auth no-token customers`},

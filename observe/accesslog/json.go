@@ -97,6 +97,9 @@ func appendUpstream(b []byte, u *exchange.Upstream) []byte {
 	if u.Latency > 0 {
 		b = millis(b, `,"latencyMs":`, u.Latency)
 	}
+	if u.Queued > 0 {
+		b = millis(b, `,"queueMs":`, u.Queued)
+	}
 	if u.Connect > 0 {
 		b = millis(b, `,"connectMs":`, u.Connect)
 	}

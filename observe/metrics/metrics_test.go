@@ -157,6 +157,18 @@ func TestGatewayAndSources(t *testing.T) {
 				{Service: "orders", Target: "10.0.0.1:80", Healthy: true, ConnectFailures: 1, Requests: 5}, // by another name
 			}
 		},
+		Services: func() []ServiceStats {
+			return []ServiceStats{{Service: "orders", Healthy: 3, Unhealthy: 2, Ejected: 1, Spared: 4, RetriesDenied: 5}}
+		},
+		Breakers: func() []BreakerStats {
+			return []BreakerStats{{Service: "orders", Open: true, Opened: 2, Refused: 70}}
+		},
+		Queues: func() []QueueStats {
+			return []QueueStats{{Service: "orders", InFlight: 20, Limit: 20, Waiting: 7, Entered: 4, Waited: 1500 * time.Millisecond, Refused: 3, Expired: 2, Left: 1}}
+		},
+		Names: func() []NameStats {
+			return []NameStats{{Service: "orders", Name: "dns:orders.internal:80", Addresses: 3, LastSuccess: time.UnixMilli(2500), Failures: 6, Stale: true}}
+		},
 		Listeners: func() []ListenerStats { return []ListenerStats{{Listener: ":8443", Open: 4, Accepted: 9}} },
 		Keys: func() []KeySetStats {
 			return []KeySetStats{{Source: "keys.json", Keys: 2, LastSuccess: time.UnixMilli(1500)}, {Source: "\xff"}}
@@ -177,29 +189,43 @@ func TestGatewayAndSources(t *testing.T) {
 	m.Leave(3)
 	got := scrape(t, m)
 	expect(t, got, map[string]string{
-		`gatehouse_upstream_healthy{service="orders",target="10.0.0.1:80"}`:                  "1",
-		`gatehouse_upstream_healthy{service="orders",target="10.0.0.2:80"}`:                  "0",
-		`gatehouse_upstream_requests_in_flight{service="orders",target="10.0.0.1:80"}`:       "2",
-		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`:   "4",
-		`gatehouse_upstream_requests_total{service="orders",target="10.0.0.1:80"}`:           "5",
-		`gatehouse_connections_open{listener=":8443"}`:                                       "4",
-		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                  "1.5",
-		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                             "0",
-		`gatehouse_body_buffer_used_bytes`:                                                   "5",
-		`gatehouse_compress_answers_total{coding="gzip"}`:                                    "3",
-		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                                "300",
-		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                                "30",
-		`gatehouse_compress_memory_used_bytes`:                                               "6",
-		`gatehouse_compress_memory_limit_bytes`:                                              "12",
-		`gatehouse_compress_memory_refused_total`:                                            "1",
-		`gatehouse_certificate_expiry_timestamp_seconds{name="api.shop.test",source="acme"}`: "2.5",
-		`gatehouse_certificate_failures_total{name="api.shop.test",source="acme"}`:           "3",
-		`gatehouse_certificate_expiry_timestamp_seconds{name="*.shop.test",source="acme"}`:   "0",
-		`gatehouse_access_log_dropped_total{log="stdout"}`:                                   "1",
-		`gatehouse_config_generation`:                                                        "2",
-		`gatehouse_config_reloads_total{result="success"}`:                                   "2",
-		`gatehouse_config_reloads_total{result="failure"}`:                                   "1",
-		`gatehouse_requests_in_flight`:                                                       "1",
+		`gatehouse_upstream_healthy{service="orders",target="10.0.0.1:80"}`:                             "1",
+		`gatehouse_upstream_healthy{service="orders",target="10.0.0.2:80"}`:                             "0",
+		`gatehouse_upstream_requests_in_flight{service="orders",target="10.0.0.1:80"}`:                  "2",
+		`gatehouse_upstream_connect_failures_total{service="orders",target="10.0.0.1:80"}`:              "4",
+		`gatehouse_upstream_requests_total{service="orders",target="10.0.0.1:80"}`:                      "5",
+		`gatehouse_service_targets_healthy{service="orders"}`:                                           "3",
+		`gatehouse_service_targets_unhealthy{service="orders"}`:                                         "2",
+		`gatehouse_service_targets_ejected{service="orders"}`:                                           "1",
+		`gatehouse_service_ejections_spared_total{service="orders"}`:                                    "4",
+		`gatehouse_service_retries_denied_total{service="orders"}`:                                      "5",
+		`gatehouse_breaker_open{service="orders"}`:                                                      "1",
+		`gatehouse_breaker_trying{service="orders"}`:                                                    "0",
+		`gatehouse_breaker_refused_total{service="orders"}`:                                             "70",
+		`gatehouse_queue_length{service="orders"}`:                                                      "7",
+		`gatehouse_queue_wait_seconds_total{service="orders"}`:                                          "1.5",
+		`gatehouse_queue_expired_total{service="orders"}`:                                               "2",
+		`gatehouse_name_addresses{name="dns:orders.internal:80",service="orders"}`:                      "3",
+		`gatehouse_name_stale{name="dns:orders.internal:80",service="orders"}`:                          "1",
+		`gatehouse_name_last_success_timestamp_seconds{name="dns:orders.internal:80",service="orders"}`: "2.5",
+		`gatehouse_connections_open{listener=":8443"}`:                                                  "4",
+		`gatehouse_jwks_last_success_timestamp_seconds{source="keys.json"}`:                             "1.5",
+		"gatehouse_jwks_keys{source=\"\ufffd\"}":                                                        "0",
+		`gatehouse_body_buffer_used_bytes`:                                                              "5",
+		`gatehouse_compress_answers_total{coding="gzip"}`:                                               "3",
+		`gatehouse_compress_plain_bytes_total{coding="gzip"}`:                                           "300",
+		`gatehouse_compress_coded_bytes_total{coding="gzip"}`:                                           "30",
+		`gatehouse_compress_memory_used_bytes`:                                                          "6",
+		`gatehouse_compress_memory_limit_bytes`:                                                         "12",
+		`gatehouse_compress_memory_refused_total`:                                                       "1",
+		`gatehouse_access_log_dropped_total{log="stdout"}`:                                              "1",
+		`gatehouse_config_generation`:                                                                   "2",
+		`gatehouse_config_reloads_total{result="success"}`:                                              "2",
+		`gatehouse_config_reloads_total{result="failure"}`:                                              "1",
+		`gatehouse_requests_in_flight`:                                                                  "1",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="api.shop.test",source="acme"}`:            "2.5",
+		`gatehouse_certificate_failures_total{name="api.shop.test",source="acme"}`:                      "3",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="*.shop.test",source="acme"}`:              "0",
 	})
 	absent(t, got, "gatehouse_throttle")
 	if _, ok := got["go_goroutines"]; !ok {
@@ -211,6 +237,10 @@ func TestGatewayAndSources(t *testing.T) {
 func TestLint(t *testing.T) {
 	m := New("v1.2.3", Sources{
 		Upstreams: func() []UpstreamStats { return []UpstreamStats{{Service: "orders", Target: "10.0.0.1:80"}} },
+		Services:  func() []ServiceStats { return []ServiceStats{{Service: "orders"}} },
+		Breakers:  func() []BreakerStats { return []BreakerStats{{Service: "orders"}} },
+		Queues:    func() []QueueStats { return []QueueStats{{Service: "orders"}} },
+		Names:     func() []NameStats { return []NameStats{{Service: "orders", Name: "dns:orders.internal:80"}} },
 		Listeners: func() []ListenerStats { return []ListenerStats{{Listener: ":8443"}} },
 		Throttles: func() []ThrottleStats { return []ThrottleStats{{Scope: "address"}} },
 		Keys:      func() []KeySetStats { return []KeySetStats{{Source: "keys.json"}} },

@@ -69,7 +69,8 @@ const (
 // collectors returns a collector for every source that there is.
 func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
-		s.upstreams(), s.listeners(), s.throttles(), s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(), s.certificates(),
+		s.upstreams(), s.services(), s.breakers(), s.queues(), s.resolvedNames(), s.listeners(), s.throttles(),
+		s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(), s.certificates(),
 	}
 	present := all[:0]
 	for _, c := range all {
@@ -85,6 +86,9 @@ func (s Sources) upstreams() prometheus.Collector {
 	return newFamily(merged(s.Upstreams), "upstream", []string{"service", "target"},
 		func(u *T) []string { return []string{u.Service, u.Target} },
 		column[T]{"healthy", "1 where the target gets requests.", current, func(u *T) float64 { return flag(u.Healthy) }},
+		column[T]{"ejected", "1 while the target is out for its answers.", current, func(u *T) float64 { return flag(u.Ejected) }},
+		column[T]{"ejections_total", "How often it was taken out.", counts, func(u *T) float64 { return float64(u.Ejections) }},
+		column[T]{"share", "Its share of what its weight says; below 1 while it is new or back.", current, func(u *T) float64 { return u.Share }},
 		column[T]{"requests_in_flight", "Requests that the target is answering.", current, func(u *T) float64 { return float64(u.InFlight) }},
 		column[T]{"requests_total", "Attempts sent to the target.", counts, func(u *T) float64 { return float64(u.Requests) }},
 		column[T]{"connect_failures_total", "Connections that could not be made.", counts, func(u *T) float64 { return float64(u.ConnectFailures) }},
@@ -119,6 +123,9 @@ func merged(rows func() []UpstreamStats) func() []UpstreamStats {
 
 func (u *UpstreamStats) add(o *UpstreamStats) {
 	u.Healthy = u.Healthy || o.Healthy
+	u.Ejected = u.Ejected || o.Ejected
+	u.Ejections = max(u.Ejections, o.Ejections) // of one state
+	u.Share = max(u.Share, o.Share)
 	u.InFlight += o.InFlight
 	u.Requests += o.Requests
 	u.ConnectFailures += o.ConnectFailures

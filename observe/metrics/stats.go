@@ -6,6 +6,10 @@ import "time"
 // for. Each may be nil.
 type Sources struct {
 	Upstreams func() []UpstreamStats
+	Services  func() []ServiceStats
+	Breakers  func() []BreakerStats
+	Queues    func() []QueueStats
+	Names     func() []NameStats
 	Listeners func() []ListenerStats
 	Throttles func() []ThrottleStats
 	Keys      func() []KeySetStats
@@ -30,6 +34,9 @@ type UpstreamStats struct {
 	Service         string
 	Target          string
 	Healthy         bool
+	Ejected         bool
+	Ejections       uint64
+	Share           float64 // of what its weight says
 	InFlight        int64
 	Requests        uint64 // attempts sent
 	ConnectFailures uint64

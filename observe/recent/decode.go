@@ -97,7 +97,7 @@ func (d *decoder) upstream() *Upstream {
 	}
 	u := &Upstream{Service: d.text(), Target: d.text(), Status: int(d.number()), Attempts: int(d.number())}
 	u.Reused = d.flag()
-	u.Connect, u.Latency = Millis(d.number()), Millis(d.number())
+	u.Queued, u.Connect, u.Latency = Millis(d.number()), Millis(d.number()), Millis(d.number())
 	u.Error = d.text()
 	return u
 }

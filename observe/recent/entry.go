@@ -42,6 +42,7 @@ type Upstream struct {
 	Status   int    `json:"status,omitempty"`
 	Attempts int    `json:"attempts"`
 	Reused   bool   `json:"reused"`
+	Queued   Millis `json:"queueMs,omitempty"`
 	Connect  Millis `json:"connectMs"`
 	Latency  Millis `json:"latencyMs"`
 	Error    string `json:"error,omitempty"`

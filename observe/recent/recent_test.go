@@ -45,7 +45,7 @@ func answered(t testing.TB, id string) *exchange.Exchange {
 	x.Trace.ID = [16]byte{0: 0x4b, 15: 0x36}
 	x.Trail.Add(&exchange.Rule{Filter: "throttle", Name: "50/s per ip", At: at(30)}, exchange.Passed, "")
 	x.Trail.Add(&exchange.Rule{Filter: "auth", Name: "customers", At: at(40)}, exchange.Allowed, "key k1")
-	x.Upstream = exchange.Upstream{Service: "orders", Target: "10.0.1.10:8080", Status: 200, Attempts: 2, Connect: 400 * time.Microsecond, Latency: 1530 * time.Microsecond}
+	x.Upstream = exchange.Upstream{Service: "orders", Target: "10.0.1.10:8080", Status: 200, Attempts: 2, Queued: 12 * time.Millisecond, Connect: 400 * time.Microsecond, Latency: 1530 * time.Microsecond}
 	_, _ = x.Writer.Write(make([]byte, 512))
 	x.Finish()
 	return x
@@ -77,7 +77,7 @@ func TestFind(t *testing.T) {
 		Method: "GET", Host: "api.shop.test", Path: "/orders/1", Query: "expand=lines&code=(redacted)", Protocol: "HTTP/1.1", Listener: ":8443", TLS: true,
 		Client: "203.0.113.9", Peer: "10.0.0.1", Principal: "jwt:https://login.shop.test|alice", UserAgent: "curl/8", TraceID: "4b000000000000000000000000000036",
 		Status: 200, BytesOut: 512, Latency: Millis(4 * time.Millisecond), Generation: 3,
-		Upstream: &Upstream{Service: "orders", Target: "10.0.1.10:8080", Status: 200, Attempts: 2, Connect: Millis(400 * time.Microsecond), Latency: Millis(1530 * time.Microsecond)},
+		Upstream: &Upstream{Service: "orders", Target: "10.0.1.10:8080", Status: 200, Attempts: 2, Queued: Millis(12 * time.Millisecond), Connect: Millis(400 * time.Microsecond), Latency: Millis(1530 * time.Microsecond)},
 		Trail: []Step{
 			{Filter: "throttle", Rule: "50/s per ip", At: "gatehouse.yaml:30", Decision: "passed"},
 			{Filter: "auth", Rule: "customers", At: "gatehouse.yaml:40", Decision: "allowed", Detail: "key k1"},
@@ -125,7 +125,7 @@ const goldenAnswered = `GET api.shop.test/orders/1?expand=lines&code=(redacted) 
   listener   :8443 (TLS)
   principal  jwt:https://login.shop.test|alice
   route      shop/prod  GET /orders/{id}  gatehouse.yaml:21
-  target     orders at 10.0.1.10:8080, answered 200 in 1.53ms, connected in 400µs, 2 attempts
+  target     orders at 10.0.1.10:8080, answered 200 in 1.53ms, waited 12ms for room, connected in 400µs, 2 attempts
   bytes      0 in, 512 out
   trace      4b000000000000000000000000000036
   config     generation 3

@@ -160,6 +160,9 @@ func target(u *Upstream) string {
 	if u.Status != 0 {
 		s += fmt.Sprintf(", answered %d in %s", u.Status, u.Latency)
 	}
+	if u.Queued > 0 {
+		s += fmt.Sprintf(", waited %s for room", u.Queued)
+	}
 	if u.Connect > 0 {
 		s += fmt.Sprintf(", connected in %s", u.Connect)
 	}

@@ -15,6 +15,8 @@ type Conn struct {
 	Reused bool // an earlier request was answered over it
 
 	endpoint *Endpoint
+	place    int             // in endpoint.all
+	carrier  net.Conn        // the socket, below TLS
 	raw      syscall.RawConn // of the socket; nil where there is none to peek at
 	look     func(fd uintptr)
 	quiet    bool     // what look found: open, and nothing to read
@@ -28,7 +30,7 @@ type Conn struct {
 }
 
 func newConn(c net.Conn, carrier net.Conn, e *Endpoint) *Conn {
-	out := &Conn{Conn: c, endpoint: e, Plain: c == carrier}
+	out := &Conn{Conn: c, endpoint: e, Plain: c == carrier, carrier: carrier}
 	if r, ok := carrier.(*records); ok {
 		out.records, carrier = r, r.Conn
 	}
@@ -41,6 +43,7 @@ func newConn(c net.Conn, carrier net.Conn, e *Endpoint) *Conn {
 			out.look = func(fd uintptr) { out.quiet = socket.Peek(fd) == syscall.EAGAIN }
 		}
 	}
+	e.adopt(out)
 	return out
 }
 
@@ -68,7 +71,7 @@ func (c *Conn) alive() bool {
 // Discard closes the connection for good.
 func (c *Conn) Discard() {
 	_ = c.Conn.Close()
-	c.endpoint.open.Add(-1)
+	c.endpoint.disown(c)
 }
 
 // ArmWrites sets when writing fails.

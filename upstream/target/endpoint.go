@@ -28,12 +28,16 @@ type Endpoint struct {
 	dialer *dial.Dialer
 	tls    *tls.Config  // nil for plain TCP
 	open   atomic.Int64 // connections, idle or not
+	doubt  chan<- struct{}
 
 	mu      sync.Mutex
 	idle    []*Conn
+	all     []*Conn     // idle or not
+	drain   *time.Timer // what closes all of a target that is gone; nil before
 	sweeper *time.Timer // nil until the first connection idles
 	sweeps  time.Time   // when sweep runs next; zero where it need not
 	retired bool
+	limit   time.Duration // how long a drain may take
 }
 
 // The errors of Dial, beside the dialer's.
@@ -153,19 +157,4 @@ func (e *Endpoint) Connections() (open, idle int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return int(e.open.Load()), len(e.idle)
-}
-
-// retire closes what idles and keeps nothing any more. Requests under way
-// finish on the connections they have.
-func (e *Endpoint) retire() {
-	e.mu.Lock()
-	idle := e.idle
-	e.idle, e.retired = nil, true
-	if e.sweeper != nil {
-		e.sweeper.Stop()
-	}
-	e.mu.Unlock()
-	for _, c := range idle {
-		c.Discard()
-	}
 }

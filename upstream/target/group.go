@@ -6,20 +6,19 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gatehouse/dial"
+	"gatehouse/dial/dns"
 )
 
 // GroupKey is what a Group is kept by.
 type GroupKey struct {
-	Target   string        // HOST:PORT
-	Identity string        // of TLS
-	Resolve  time.Duration // between two look-ups of a name; 0 where it is not looked up here
+	Target   string // HOST:PORT, or the name of a service's records
+	Identity string // of TLS
+	Lookup   Lookup // how it is looked up; the zero Lookup where it is not looked up here
 }
 
 // Identity is what decides whether two services may share a connection to the
@@ -54,13 +53,16 @@ func (id Identity) to(host string) *tls.Config {
 type Group struct {
 	Host, Port string
 
-	key     GroupKey
-	dialer  *dial.Dialer
-	log     *slog.Logger
+	key GroupKey
+	surroundings
 	tls     Identity
 	members atomic.Pointer[Members]
-	ready   chan struct{} // closed once the name was looked up; nil for an address
+	news    atomic.Pointer[Resolution] // of the last look-up
+	drain   atomic.Int64               // how long a drain may take, in nanoseconds
+	ready   chan struct{}              // closed once the name was looked up; nil for an address
 	stop    context.CancelFunc
+	doubt   chan struct{}       // somebody could not connect
+	misled  map[netip.Addr]bool // addresses that were warned of
 
 	mu      sync.Mutex
 	watches map[*Watch]struct{}
@@ -71,20 +73,44 @@ type Group struct {
 // list is another *Members.
 type Members struct {
 	Endpoints []*Endpoint
-	Err       error // why there are none
+	Places    []Place // of each endpoint; nil where all are the same
+	Err       error   // why there are none
+
+	hosts []string // of each endpoint; nil where there is one
 }
 
-// OpenGroup returns the group of a target, without waiting for anything.
-func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, log *slog.Logger) *Group {
+// Place is what a service's record says of an endpoint (RFC 2782).
+type Place struct {
+	Priority int // lower ones first
+	Weight   int // among those of the same priority
+}
+
+// surroundings are what a Group needs of others.
+type surroundings struct {
+	dialer   *dial.Dialer
+	resolver *dns.Resolver
+	log      *slog.Logger
+}
+
+// DefaultDrain is how long a drain may take where nothing is said.
+const DefaultDrain = 5 * time.Minute
+
+// OpenGroup returns the group of a target, without waiting for anything. The
+// resolver may be nil where the key asks for no look-up.
+func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, r *dns.Resolver, log *slog.Logger) *Group {
 	host, port, _ := net.SplitHostPort(key.Target)
-	g := &Group{Host: host, Port: port, key: key, dialer: d, log: log, tls: id, watches: map[*Watch]struct{}{}}
-	if key.Resolve == 0 {
+	if key.Lookup.Records {
+		host = domainOf(key.Target)
+	}
+	g := &Group{Host: host, Port: port, key: key, surroundings: surroundings{d, r, log}, tls: id, watches: map[*Watch]struct{}{}, misled: map[netip.Addr]bool{}}
+	g.SetDrain(DefaultDrain)
+	if key.Lookup == (Lookup{}) {
 		g.stop = func() {}
 		g.members.Store(&Members{Endpoints: []*Endpoint{g.endpoint(key.Target)}})
 		return g
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	g.stop, g.ready = stop, make(chan struct{})
+	g.stop, g.ready, g.doubt = stop, make(chan struct{}), make(chan struct{}, 1)
 	g.members.Store(&Members{})
 	go g.resolve(ctx)
 	return g
@@ -92,6 +118,9 @@ func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, log *slog.Logger) *Gro
 
 // Key returns what the group is kept by.
 func (g *Group) Key() GroupKey { return g.key }
+
+// SetDrain sets how long what is under way to a target that has gone may take.
+func (g *Group) SetDrain(d time.Duration) { g.drain.Store(int64(d)) }
 
 // Members returns what the group consists of now.
 func (g *Group) Members() *Members { return g.members.Load() }
@@ -101,89 +130,10 @@ func (g *Group) Members() *Members { return g.members.Load() }
 func (g *Group) Ready() <-chan struct{} { return g.ready }
 
 func (g *Group) endpoint(address string) *Endpoint {
-	return &Endpoint{Address: address, dialer: g.dialer, tls: g.tls.to(g.Host)}
+	return &Endpoint{Address: address, dialer: g.dialer, tls: g.tls.to(g.Host), doubt: g.doubt}
 }
 
-// maxBackoff bounds how long a name that does not resolve is left alone.
-const maxBackoff = 10 * time.Second
-
-// resolve looks the name up until the group retires, sooner while it fails.
-// The last good answer stays in use.
-func (g *Group) resolve(ctx context.Context) {
-	backoff := time.Second
-	for first := true; ; first = false {
-		wait := g.key.Resolve
-		if err := g.lookup(ctx); err != nil && ctx.Err() == nil {
-			g.log.Warn("target not resolved", "target", g.key.Target, "error", err)
-			wait = min(wait, backoff)
-			backoff = min(2*backoff, maxBackoff)
-		} else {
-			backoff = time.Second
-		}
-		if first {
-			close(g.ready)
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
-}
-
-func (g *Group) lookup(ctx context.Context) error {
-	addrs, err := g.dialer.Resolve(ctx, g.Host)
-	if err != nil {
-		if now := g.members.Load(); len(now.Endpoints) == 0 {
-			g.members.Store(&Members{Err: err})
-		}
-		return err
-	}
-	g.update(addrs)
-	return nil
-}
-
-// update makes addrs the group's endpoints. Those that stay keep their
-// connections; the others retire.
-func (g *Group) update(addrs []netip.Addr) {
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	addrs = slices.Compact(addrs)
-	before := g.members.Load()
-	next := &Members{}
-	for _, a := range addrs {
-		address := net.JoinHostPort(a.String(), g.Port)
-		next.Endpoints = append(next.Endpoints, g.keep(before, address))
-	}
-	if slices.Equal(before.Endpoints, next.Endpoints) {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.retired {
-		return
-	}
-	g.members.Store(next)
-	g.log.Info("target resolved", "target", g.key.Target, "addresses", strconv.Itoa(len(addrs)))
-	for w := range g.watches {
-		w.prune(next.Endpoints)
-	}
-	for _, e := range before.Endpoints {
-		if !slices.Contains(next.Endpoints, e) {
-			e.retire()
-		}
-	}
-}
-
-func (g *Group) keep(before *Members, address string) *Endpoint {
-	for _, e := range before.Endpoints {
-		if e.Address == address {
-			return e
-		}
-	}
-	return g.endpoint(address)
-}
+func (g *Group) leave(e *Endpoint) { e.retire(time.Duration(g.drain.Load())) }
 
 // Retire implements keeper.Entry.
 func (g *Group) Retire() {
@@ -192,6 +142,6 @@ func (g *Group) Retire() {
 	defer g.mu.Unlock()
 	g.retired = true
 	for _, e := range g.members.Load().Endpoints {
-		e.retire()
+		g.leave(e)
 	}
 }
