@@ -64,7 +64,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetched:     g.known.keys,
 		Log:         o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate})
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil

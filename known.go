@@ -4,17 +4,22 @@ import (
 	"encoding/json"
 
 	"gatehouse/auth"
+	"gatehouse/upstream"
 )
 
 // known is what a gateway tells the one that takes over, and what that would
 // have to find out again. Each part stands by itself: one that a version does
 // not know, or cannot read, is left.
 type known struct {
-	keys []auth.Fetched
+	keys      []auth.Fetched
+	upstreams upstream.Known
 }
 
 // The names of the parts. What a part holds may only be added to.
-const keysPart = "keys"
+const (
+	keysPart      = "keys"
+	upstreamsPart = "upstreams"
+)
 
 // pack writes what the keepers know.
 func (k *keepers) pack() map[string]json.RawMessage {
@@ -25,6 +30,7 @@ func (k *keepers) pack() map[string]json.RawMessage {
 		}
 	}
 	put(keysPart, k.keys.Fetched())
+	put(upstreamsPart, k.upstreams.Known())
 	return out
 }
 
@@ -32,6 +38,9 @@ func (k *keepers) pack() map[string]json.RawMessage {
 func unpack(parts map[string]json.RawMessage) (k known) {
 	if json.Unmarshal(parts[keysPart], &k.keys) != nil {
 		k.keys = nil
+	}
+	if json.Unmarshal(parts[upstreamsPart], &k.upstreams) != nil {
+		k.upstreams = upstream.Known{}
 	}
 	return k
 }

@@ -271,9 +271,7 @@ func (c *converter) health(u value.Node, s *importer.Service) {
 	if !ok || interval == 0 {
 		interval, ok = active.Path("unhealthy", "interval").Number()
 	}
-	if passive := checks.Get("passive"); passive.There() {
-		s.Notes = append(s.Notes, c.note(passive, "healthchecks.passive: not carried over"))
-	}
+	c.passive(checks.Path("passive", "unhealthy"), s)
 	if !ok || interval == 0 {
 		return
 	}
@@ -305,14 +303,35 @@ func (c *converter) health(u value.Node, s *importer.Service) {
 	if failures > 0 {
 		m.Put("unhealthy", min(failures, 100))
 	}
-	var statuses []string
-	for _, text := range active.Path("healthy", "http_statuses").Texts() {
-		if n, err := strconv.Atoi(text); err == nil && n >= 100 && n <= 599 && !slices.Contains(statuses, text) {
-			statuses = append(statuses, strconv.Itoa(n))
+	m.Put("status", statuses(active.Path("healthy", "http_statuses")))
+	s.Keys.Put("health", m)
+}
+
+// passive carries over which answers take a target out.
+func (c *converter) passive(bad value.Node, s *importer.Service) {
+	n := 0
+	for _, key := range []string{"http_failures", "tcp_failures", "timeouts"} {
+		if failures := bad.Get(key).Integer(0); failures > 0 && (n == 0 || failures < n) {
+			n = failures
 		}
 	}
-	m.Put("status", strings.Join(statuses, ","))
-	s.Keys.Put("health", m)
+	if n == 0 {
+		return
+	}
+	m := importer.Flow().Put("consecutive", min(n, 1000))
+	m.Put("status", statuses(bad.Get("http_statuses")))
+	s.Keys.Put("outliers", m)
+}
+
+// statuses writes a list of statuses.
+func statuses(list value.Node) string {
+	var out []string
+	for _, text := range list.Texts() {
+		if n, err := strconv.Atoi(text); err == nil && n >= 100 && n <= 599 && !slices.Contains(out, text) {
+			out = append(out, strconv.Itoa(n))
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 // seconds writes a number of seconds as a duration, within bounds.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gatehouse/importer"
 )
@@ -274,10 +275,14 @@ func withPort(host, port string) (string, bool) {
 // group carries an upstream block over.
 func (t *table) group(d *Directive, port string, s *importer.Service) (problem string) {
 	var limits []string
+	fails, out := 0, time.Duration(0)
 	for _, inner := range d.Block {
 		switch inner.Name {
 		case "server":
 			t.member(inner, port, s, &limits)
+			if n, d := failsOf(inner); n > 0 && (fails == 0 || n < fails) {
+				fails, out = n, d
+			}
 		case "least_conn":
 			s.Keys.Put("balance", "least-requests")
 		case "ip_hash":
@@ -293,6 +298,9 @@ func (t *table) group(d *Directive, port string, s *importer.Service) (problem s
 	}
 	if len(s.Targets.Items()) == 0 {
 		return "its upstream has no server that can be carried over: put an address in place of mock:503"
+	}
+	if fails > 0 {
+		s.Keys.Put("outliers", importer.Flow().Put("consecutive", min(fails, 1000)).Put("ejection", importer.Raw(timeText(out))).Put("status", "502,504"))
 	}
 	limits = slices.Compact(limits)
 	if len(limits) == 1 && limits[0] != "" {
@@ -336,6 +344,22 @@ func (t *table) member(d *Directive, port string, s *importer.Service, limits *[
 		return
 	}
 	s.Targets.Add(importer.Flow().Put("address", target).Put("weight", weight))
+}
+
+// failsOf reads max_fails and fail_timeout, where the first is said.
+func failsOf(d *Directive) (fails int, out time.Duration) {
+	out = 10 * time.Second
+	for _, arg := range d.Args {
+		if value, ok := strings.CutPrefix(arg, "max_fails="); ok {
+			fails, _ = strconv.Atoi(value)
+		}
+		if value, ok := strings.CutPrefix(arg, "fail_timeout="); ok {
+			if said, ok := parseTime(value); ok {
+				out = min(max(said, 100*time.Millisecond), time.Hour)
+			}
+		}
+	}
+	return fails, out
 }
 
 // hash carries over what an upstream's server is picked by.
