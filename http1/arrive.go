@@ -9,8 +9,9 @@ import (
 )
 
 // doze is how long a connection without a request keeps what it would use
-// again for the next one.
-const doze = 2 * time.Second
+// again for the next one. Then it also looks once more: the end of a client that
+// sent it together with its last request is not told of.
+const doze = 500 * time.Millisecond
 
 // arrive waits for a request, and reports whether some of one came. While
 // nothing is there the connection holds no buffer. Requests that came whole may

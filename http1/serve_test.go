@@ -160,6 +160,7 @@ func TestAnswers(t *testing.T) {
 			"201 Created|Content-Length: 0||"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := start(t, settings(), tt.handler)
 			c := e.dial()
 			io.WriteString(c, tt.request)

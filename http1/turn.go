@@ -10,20 +10,22 @@ import (
 
 // turn is how a plain connection's requests are served as they arrive: within
 // the callback of syscall.RawConn.Read, which is called when the socket becomes
-// readable and waits when it returns false. A small request so costs one read
-// and one write, and no look whether there is another.
+// readable and waits when it returns false, for what has come since it was
+// called. A small request so costs one read and one write, and no look whether
+// there is another.
 //
 // Nobody else can read the socket meanwhile. So only requests are served there
 // that have come whole, have no body and ask for no other protocol; for all
 // else the turn ends.
 type turn struct {
-	run   func(fd uintptr) bool // made once
-	taken bool                  // a turn is: the socket is nobody else's to read
-	fd    uintptr               // of the socket meanwhile
-	err   error                 // why the connection ends
-	read  bool                  // a request was read that is not for a turn
-	q     wire.Request          // that request
-	qErr  error                 // or why it could not be
+	run     func(fd uintptr) bool // made once
+	taken   bool                  // a turn is: the socket is nobody else's to read
+	fd      uintptr               // of the socket meanwhile
+	err     error                 // why the connection ends
+	drained bool                  // the last read took all there was
+	read    bool                  // a request was read that is not for a turn
+	q       wire.Request          // that request
+	qErr    error                 // or why it could not be
 }
 
 // errNotWhole is what reading a head returns within a turn where it has not
@@ -52,23 +54,31 @@ func (c *Conn) take(fd uintptr) bool {
 	c.turn.taken, c.turn.fd = true, fd
 	defer c.leave()
 	for {
-		if c.in.Buffered() == 0 {
-			switch there, err := c.receive(fd); {
-			case err != nil:
-				c.turn.err = err
-				return true
-			case !there:
-				c.recycle()
-				if c.wait.count.Load() == 0 {
-					c.awaits()
-				}
-				return false
-			}
+		there, err := c.receive(fd)
+		switch {
+		case err != nil:
+			c.turn.err = err
+			return true
+		case there:
 			c.arrived()
 		}
-		if !c.quick() || c.closing {
-			return true
+		for c.in.Buffered() > 0 {
+			if !c.quick() || c.closing {
+				return true
+			}
 		}
+		if !there || c.turn.drained {
+			c.idle()
+			return false
+		}
+	}
+}
+
+// idle gives up what is not needed while nothing is there.
+func (c *Conn) idle() {
+	c.recycle()
+	if c.wait.count.Load() == 0 {
+		c.awaits()
 	}
 }
 
@@ -98,9 +108,12 @@ func (c *Conn) next() (wire.Request, error) {
 	return c.read()
 }
 
-// receive reads what is there, and reports whether that is anything.
+// receive reads what is there, and reports whether that is anything. A read that
+// leaves room has taken all there was: the poller tells of whatever comes then.
 func (c *Conn) receive(fd uintptr) (there bool, err error) {
-	n, err := socket.Read(fd, c.in.Space())
+	space := c.in.Space()
+	n, err := socket.Read(fd, space)
+	c.turn.drained = n < len(space)
 	if err == syscall.EAGAIN {
 		return false, nil
 	}
