@@ -146,7 +146,9 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
+	g.quiet()
 	if err := giving.Release(); err != nil {
+		g.keepers.acme.Resume()
 		return fmt.Errorf("the new process is gone: %w", err)
 	}
 	g.release(giving.PID)
@@ -155,13 +157,26 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 	return nil
 }
 
+// quietWithin is how long what writes below the data folder may take to end. Files
+// are replaced whole: what is later than that loses one, and harms none.
+const quietWithin = 5 * time.Second
+
+// quiet ends what writes below the data folder, which is about to be the other
+// process's.
+func (g *Gateway) quiet() {
+	ctx, cancel := context.WithTimeout(context.Background(), quietWithin)
+	defer cancel()
+	if !g.keepers.acme.Pause(ctx) {
+		g.log.Warn("certificates are still being obtained while the data folder goes to another process", "waited", quietWithin)
+	}
+}
+
 // release makes this process the one that was: it accepts nothing any more, and
 // ends once its requests have.
 func (g *Gateway) release(to int) {
 	g.draining.Store(true)
 	g.keepers.listeners.Retire()
 	g.keepers.admin.Close()
-	g.keepers.acme.Retire() // the files below the data folder are the other process's
 	g.socket.Yield()
 	if to > 0 {
 		g.tell(takeover.MainPID(to))

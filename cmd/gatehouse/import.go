@@ -42,11 +42,23 @@ func newImport(f *flags) *cobra.Command {
 		i.from("nginx FILE", "Make a configuration of nginx's", "  gatehouse import nginx /etc/nginx/nginx.conf --out gatehouse.yaml", func(file string) (importer.Result, error) {
 			return nginx.Convert(file, nginx.Disk())
 		}),
-		i.from("openapi FILE", "Put a gateway before the service that an OpenAPI document describes", "  gatehouse import openapi shop.openapi.yaml --out gatehouse.yaml", func(file string) (importer.Result, error) {
-			return openapi.ConvertFile(file, filepath.Dir(i.out))
-		}),
+		i.fromOpenAPI(),
 		i.from("kong FILE", "Make a configuration of Kong's declarative one", "  gatehouse import kong kong.yaml > gatehouse.yaml", kong.ConvertFile),
 	)
+	return cmd
+}
+
+// fromOpenAPI is the import of a document that this version can read by itself, or
+// whose operations become routes.
+func (i *importFlags) fromOpenAPI() *cobra.Command {
+	inline := false
+	cmd := i.from("openapi FILE", "Put a gateway before the service that an OpenAPI document describes", "  gatehouse import openapi shop.openapi.yaml --out gatehouse.yaml", func(file string) (importer.Result, error) {
+		if inline || !importer.Knows(gatehouse.Schema(), "definition") {
+			return openapi.ConvertFileInline(file)
+		}
+		return openapi.ConvertFile(file, filepath.Dir(i.out))
+	})
+	cmd.Flags().BoolVar(&inline, "inline", false, "write a route for each operation, in place of a definition that is read anew")
 	return cmd
 }
 
@@ -60,7 +72,7 @@ func (i *importFlags) from(use, short, example string, convert func(file string)
 			if err != nil {
 				return found(err)
 			}
-			return i.deliver(cmd, result)
+			return i.deliver(cmd, result.Fit(gatehouse.Schema()))
 		},
 	}
 }

@@ -150,10 +150,25 @@ func newCache() *certmagic.Cache {
 }
 
 // Retire ends all that is under way, and waits for nothing. Certificates are
-// served all the same. No lease may follow.
+// served all the same. No lease may follow, but after Resume.
 func (k *Keeper) Retire() {
 	for _, m := range *k.byName.Load() {
 		m.Retire()
+	}
+}
+
+// Pause is Retire, and waits until nothing is under way, or ctx ends: then no
+// file is written any more, and another process may. It reports whether it came
+// to that.
+func (k *Keeper) Pause(ctx context.Context) bool {
+	k.Retire()
+	return k.await(ctx)
+}
+
+// Resume attends to the names again that Retire or Pause has left.
+func (k *Keeper) Resume() {
+	for _, m := range *k.byName.Load() {
+		m.start(k.present)
 	}
 }
 
@@ -161,6 +176,14 @@ func (k *Keeper) Retire() {
 // called once.
 func (k *Keeper) Close(ctx context.Context) {
 	k.set.Close()
+	k.await(ctx)
+	if k.cache != nil {
+		k.cache.Stop()
+	}
+}
+
+// await waits until no name is attended to, or ctx ends, and reports which.
+func (k *Keeper) await(ctx context.Context) bool {
 	ended := make(chan struct{})
 	go func() {
 		k.running.Wait()
@@ -168,9 +191,8 @@ func (k *Keeper) Close(ctx context.Context) {
 	}()
 	select {
 	case <-ended:
+		return true
 	case <-ctx.Done():
-	}
-	if k.cache != nil {
-		k.cache.Stop()
+		return false
 	}
 }

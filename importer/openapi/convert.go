@@ -39,19 +39,28 @@ func relative(name, folder string) string {
 
 // Convert is ConvertFile for a document that was read, and is named as said.
 func Convert(name, named string, root value.Node) (importer.Result, error) {
+	c, err := newConverter(name, root)
+	if err != nil {
+		return importer.Result{}, err
+	}
+	c.convert(named)
+	return c.config.Result(), nil
+}
+
+func newConverter(name string, root value.Node) (*converter, error) {
 	c := &converter{
 		file: filepath.Base(name), root: root,
 		config: &importer.Config{Listen: importer.NewList(), Top: importer.NewMap()},
 	}
 	if !root.Get("openapi").There() && root.Get("swagger").Text() != "2.0" {
-		return importer.Result{}, fmt.Errorf("%s: this is no document of OpenAPI 3 or Swagger 2, which say openapi or swagger: \"2.0\"", c.file)
+		return nil, fmt.Errorf("%s: this is no document of OpenAPI 3 or Swagger 2, which say openapi or swagger: \"2.0\"", c.file)
 	}
 	c.operations()
 	if len(c.all) == 0 {
-		return importer.Result{}, fmt.Errorf("%s: there is no operation in it: it publishes nothing", c.file)
+		return nil, fmt.Errorf("%s: there is no operation in it: it publishes nothing", c.file)
 	}
-	c.convert(named)
-	return c.config.Result(), nil
+	c.config.Listen.Add(importer.NewMap().Put("address", "127.0.0.1:8443").Put("tls", importer.Flow().Put("certificates", "internal")))
+	return c, nil
 }
 
 type converter struct {
@@ -65,8 +74,37 @@ type converter struct {
 // operation is one with who may call it.
 type operation struct {
 	value.Node
-	name string
-	asks bool
+	method   string // ANY for every one
+	path     string
+	security []value.Node // alternatives
+}
+
+// asks reports whether every alternative asks for something.
+func (o *operation) asks() bool {
+	return len(o.security) > 0 && !slices.ContainsFunc(o.security, func(one value.Node) bool { return len(one.Keys()) == 0 })
+}
+
+// open reports whether the credential may be left out.
+func (o *operation) open() bool { return len(o.security) > 0 && !o.asks() }
+
+// mixed reports whether who may call is more than one authorizer can decide: two
+// credentials at once, or other scopes by one than by another.
+func (o *operation) mixed() bool {
+	scopes := ""
+	for i, one := range o.security {
+		names := one.Keys()
+		if len(names) > 1 {
+			return true
+		}
+		for _, name := range names {
+			own := strings.Join(one.Get(name).Texts(), " ")
+			if i > 0 && own != scopes {
+				return true
+			}
+			scopes = own
+		}
+	}
+	return false
 }
 
 func (c *converter) note(n value.Node, text string) string {
@@ -79,7 +117,7 @@ var verbs = []string{"get", "put", "post", "delete", "options", "head", "patch",
 func (c *converter) operations() {
 	paths := c.root.Get("paths")
 	for _, path := range paths.Keys() {
-		item := paths.Get(path)
+		item := c.resolve(paths.Get(path))
 		for _, verb := range verbs {
 			op := item.Get(verb)
 			if !op.There() {
@@ -93,26 +131,37 @@ func (c *converter) operations() {
 			if strings.HasPrefix(verb, "x-") {
 				method = "ANY"
 			}
-			c.all = append(c.all, operation{op, method + " " + path, c.asks(security)})
+			o := operation{op, method, path, security.Items()}
+			c.all = append(c.all, o)
+			c.use(o)
 		}
 	}
 }
 
-// asks reports whether every alternative of a security asks for something, and
-// notes for what.
-func (c *converter) asks(security value.Node) bool {
-	alternatives := security.Items()
-	asked := len(alternatives) > 0
-	for _, one := range alternatives {
-		names := one.Keys()
-		asked = asked && len(names) > 0
-		for _, name := range names {
+// resolve follows a reference within the document.
+func (c *converter) resolve(n value.Node) value.Node {
+	for range 16 {
+		pointer, ok := strings.CutPrefix(n.Get("$ref").Text(), "#/")
+		if !ok {
+			return n
+		}
+		n = c.root
+		for key := range strings.SplitSeq(pointer, "/") {
+			n = n.Get(strings.NewReplacer("~1", "/", "~0", "~").Replace(key))
+		}
+	}
+	return value.Node{}
+}
+
+// use notes which schemes an operation asks for.
+func (c *converter) use(o operation) {
+	for _, one := range o.security {
+		for _, name := range one.Keys() {
 			if !slices.Contains(c.used, name) {
 				c.used = append(c.used, name)
 			}
 		}
 	}
-	return asked
 }
 
 // server is where the document says that the service is.
@@ -167,42 +216,46 @@ func (c *converter) convert(named string) {
 		"Made by gatehouse import openapi of " + c.file + ", which says the API's routes: it is read",
 		"anew whenever it changes.",
 	}
-	c.config.Listen.Add(importer.NewMap().Put("address", "127.0.0.1:8443").Put("tls", importer.Flow().Put("certificates", "internal")))
-	names := importer.Names{}
 	s := c.server()
-	a := &importer.API{Name: names.Of(c.root.Path("info", "title").Text(), "api"), Keys: importer.NewMap(), Authorizers: importer.NewMap()}
-	a.Keys.Note("domains: [api.example.com]: without any, every host is answered.")
-	target := names.Of("service", "service")
-	definition := importer.NewMap().Put("file", named).Put("target", "service:"+target)
+	a := c.api()
+	definition := importer.NewMap().Put("file", named).Put("target", "service:"+service)
 	if path := strings.TrimSuffix(s.path, "/"); path != "" {
 		definition.Note("The service has its paths below " + path + ", and so has the gateway.")
 		definition.Put("base-path", "prepend")
 	}
 	c.security(a, definition)
 	a.Keys.Put("definition", definition)
-	c.access(a)
-	service := &importer.Service{Name: target, Targets: importer.NewList(), Keys: importer.NewMap()}
-	service.Targets.Note(s.note).Add(s.target)
+	c.access(a, strings.TrimSuffix(s.path, "/"))
+	c.serve(a, s)
+}
+
+// service is the name of the one that the document describes.
+const service = "service"
+
+func (c *converter) api() *importer.API {
+	names := importer.Names{service: true}
+	a := &importer.API{Name: names.Of(c.root.Path("info", "title").Text(), "api"), Keys: importer.NewMap(), Authorizers: importer.NewMap()}
+	a.Keys.Note("domains: [api.example.com]: without any, every host is answered.")
+	return a
+}
+
+// serve adds the API and its service.
+func (c *converter) serve(a *importer.API, s server) {
+	one := &importer.Service{Name: service, Targets: importer.NewList(), Keys: importer.NewMap()}
+	one.Targets.Note(s.note).Add(s.target)
 	if s.tls {
-		service.Keys.Put("tls", importer.Raw("{}"))
+		one.Keys.Put("tls", importer.Raw("{}"))
 	}
 	c.config.APIs = append(c.config.APIs, a)
-	c.config.Services = append(c.config.Services, service)
+	c.config.Services = append(c.config.Services, one)
 }
 
 // security says which authorizer each scheme is. None can be made of a document:
 // it does not say whose tokens for whom are good.
 func (c *converter) security(a *importer.API, definition *importer.Map) {
-	schemes := c.root.Path("components", "securitySchemes")
-	if !schemes.There() {
-		schemes = c.root.Get("securityDefinitions")
-	}
 	m := importer.NewMap()
 	for _, name := range c.used {
-		if !importer.IsName(name) {
-			continue
-		}
-		scheme := schemes.Get(name)
+		scheme := c.scheme(name)
 		if scheme.Get("x-amazon-apigateway-authorizer").There() {
 			continue // the definition says it
 		}
@@ -216,6 +269,14 @@ func (c *converter) security(a *importer.API, definition *importer.Map) {
 	definition.Put("security", m)
 	a.Authorizers.Note("Lets nobody in but who makes tokens by the development key, which lies in the data folder.")
 	a.Authorizers.Put(importer.Undecided, importer.Flow().Put("jwt", importer.Flow().Put("issuer", "undecided").Put("audience", "undecided").Put("jwks", "development")))
+}
+
+func (c *converter) scheme(name string) value.Node {
+	schemes := c.root.Path("components", "securitySchemes")
+	if !schemes.There() {
+		schemes = c.root.Get("securityDefinitions")
+	}
+	return c.resolve(schemes.Get(name))
 }
 
 // cure says what to write for a scheme.
@@ -232,16 +293,23 @@ func cure(scheme value.Node) string {
 	return "callers are known by JWT alone in this version: say none where the service itself looks at the credential"
 }
 
-// access says who may call operations without security.
-func (c *converter) access(a *importer.API) {
+// access says who may call operations without security, and those whose
+// security is more than a definition can say.
+func (c *converter) access(a *importer.API, base string) {
 	open := 0
 	for _, op := range c.all {
-		if op.asks {
-			c.config.Closed = append(c.config.Closed, a.Name+" "+op.name)
-			continue
+		match := op.method + " " + base + op.path
+		switch {
+		case op.open():
+			a.Routes = append(a.Routes, &importer.Route{Match: match, Notes: []string{c.note(op.Node, "the credential may be left out: OPEN to everybody, and the service tells them apart")}})
+		case op.asks() && op.mixed():
+			a.Routes = append(a.Routes, &importer.Route{Match: match, Access: importer.Access{Closed: c.note(op.Node, "it asks for several credentials, or scopes that differ by them")}})
+		case op.asks():
+			c.config.Closed = append(c.config.Closed, a.Name+" "+match)
+		default:
+			open++
+			c.config.Published = append(c.config.Published, a.Name+" "+match)
 		}
-		open++
-		c.config.Published = append(c.config.Published, a.Name+" "+op.name)
 	}
 	if open == 0 {
 		a.Access = &importer.Access{Closed: "every operation of the document has security; this is for those to come"}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/importer"
 )
 
 var update = flag.Bool("update", false, "write what comes out as what is wanted")
@@ -22,33 +24,43 @@ func TestGolden(t *testing.T) {
 		if strings.HasSuffix(name, ".golden") {
 			continue
 		}
-		t.Run(filepath.Base(name), func(t *testing.T) {
-			r, err := ConvertFile(name, filepath.Dir(name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := string(r.Text) + "# told:\n"
-			for _, n := range r.Notes {
-				mark := ""
-				if n.Grave {
-					mark = "! "
-				}
-				got += "#   " + mark + n.String() + "\n"
-			}
-			got += fmt.Sprintf("# open: %s\n# closed: %s\n", strings.Join(r.Published, "; "), strings.Join(r.Closed, "; "))
-			golden := name + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+		for suffix, convert := range map[string]func() (importer.Result, error){
+			".golden":        func() (importer.Result, error) { return ConvertFile(name, filepath.Dir(name)) },
+			".inline.golden": func() (importer.Result, error) { return ConvertFileInline(name) },
+		} {
+			t.Run(filepath.Base(name)+suffix, func(t *testing.T) {
+				r, err := convert()
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
+				holds(t, name+suffix, r)
+			})
+		}
+	}
+}
+
+// holds compares a result with a golden file.
+func holds(t *testing.T, golden string, r importer.Result) {
+	t.Helper()
+	got := string(r.Text) + "# told:\n"
+	for _, n := range r.Notes {
+		mark := ""
+		if n.Grave {
+			mark = "! "
+		}
+		got += "#   " + mark + n.String() + "\n"
+	}
+	got += fmt.Sprintf("# open: %s\n# closed: %s\n", strings.Join(r.Published, "; "), strings.Join(r.Closed, "; "))
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
