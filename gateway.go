@@ -146,17 +146,28 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain bounds the drain. A process that was taken over has longer, since nobody
-// waits for it, until it too is told to stop.
+// drain bounds the drain, and has tunnels end before it is over. A process that
+// was taken over has longer, since nobody waits for it, until it too is told to
+// stop: its tunnels stay for three quarters of limits.take-over.
 func (g *Gateway) drain(ctx context.Context, limits GatewayLimits) (context.Context, context.CancelFunc) {
+	stop, takeOver := limits.Shutdown.D(), limits.TakeOver.D()
 	select {
 	case <-g.released:
 	default:
-		return context.WithTimeout(g.hurried, limits.Shutdown.D())
+		g.keepers.tunnels.Drain(stop / 2)
+		return context.WithTimeout(g.hurried, stop)
 	}
-	drain, cancel := context.WithTimeout(g.hurried, limits.TakeOver.D())
-	context.AfterFunc(ctx, func() { time.AfterFunc(limits.Shutdown.D(), cancel) })
-	return drain, cancel
+	drain, cancel := context.WithTimeout(g.hurried, takeOver)
+	late := time.AfterFunc(takeOver*3/4, func() { g.keepers.tunnels.Drain(takeOver / 8) })
+	told := context.AfterFunc(ctx, func() {
+		g.keepers.tunnels.Drain(stop / 2)
+		time.AfterFunc(stop, cancel)
+	})
+	return drain, func() {
+		late.Stop()
+		told()
+		cancel()
+	}
 }
 
 // lastWords is how long requests that were cut off have to be logged.

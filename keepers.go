@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -22,7 +23,9 @@ import (
 	"gatehouse/exchange"
 	"gatehouse/keeper"
 	"gatehouse/limit"
+	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 )
 
@@ -35,8 +38,11 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	mirrors   *mirror.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -54,6 +60,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
@@ -64,7 +71,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetched:     g.known.keys,
 		Log:         o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.bounds = bound.NewKeeper()
+	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
@@ -111,6 +120,7 @@ func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.mirrors.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -123,8 +133,11 @@ type leases struct {
 	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	mirrors   *mirror.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -135,8 +148,11 @@ func (k *keepers) begin() *leases {
 		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		mirrors:   k.mirrors.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}
@@ -147,8 +163,10 @@ func (k *keepers) begin() *leases {
 func (l *leases) commit() {
 	l.observe.Commit()
 	l.limits.Commit()
+	l.bounds.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
+	l.mirrors.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -159,8 +177,10 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
+	l.bounds.Abort()
 	l.limits.Abort()
 	l.observe.Abort()
 }

@@ -17,11 +17,8 @@ func planned() map[string]string {
 		"listen.serve": "AWS's own APIs",
 
 		"listen.network-acl":         "network ACLs",
-		"apis.*.definition":          "OpenAPI definitions",
-		"apis.*.stages.*.definition": "OpenAPI definitions",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
-		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
 	for _, scheme := range []string{"iam", "function", "oidc", "mtls", "identity", "ttl"} {
@@ -29,7 +26,7 @@ func planned() map[string]string {
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "api-key": "usage plans and API keys",
-		"validate": "checks of requests", "cache": "caches",
+		"cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

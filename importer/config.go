@@ -87,8 +87,6 @@ type Result struct {
 	Notes     []Note   // in the order of the source
 	Published []string // routes that everybody may call, as in the source
 	Closed    []string // routes that nobody may call until somebody decides
-
-	config *Config // that it was written from
 }
 
 // Note adds a note and returns it as a comment. What holds for several things is
@@ -107,7 +105,7 @@ const Undecided = "undecided"
 
 // Result writes the configuration.
 func (c *Config) Result() Result {
-	r := Result{Published: slices.Clone(c.Published), Closed: slices.Clone(c.Closed), config: c}
+	r := Result{Published: slices.Clone(c.Published), Closed: slices.Clone(c.Closed)}
 	root := NewMap()
 	root.Note(c.Head...)
 	if c.Listen != nil {
@@ -310,7 +308,7 @@ func Hoist(a *API, key string) {
 	}
 	a.Keys.Put(key, alike[0].Keys.Get(key))
 	for _, route := range alike {
-		route.Keys.take(key)
+		route.Keys.entries = slices.DeleteFunc(route.Keys.entries, func(e entry) bool { return e.key == key })
 	}
 }
 

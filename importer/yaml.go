@@ -3,7 +3,6 @@ package importer
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -68,16 +67,6 @@ func (m *Map) Get(key string) any {
 		}
 	}
 	return nil
-}
-
-// take takes a key out and returns its value; nil where it was not there.
-func (m *Map) take(key string) any {
-	if m == nil {
-		return nil
-	}
-	value := m.Get(key)
-	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool { return e.key == key })
-	return value
 }
 
 // Sub returns the mapping under a key, which is made where it is not there.

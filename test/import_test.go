@@ -45,10 +45,7 @@ func TestImportsPassCheck(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					switch whole := strings.Contains(string(r.Text), "definition:"); {
-					case whole && !importer.Knows(gatehouse.Schema(), "definition"):
-						t.Skip("this version reads no definitions")
-					case whole && strings.Contains(file, ".inline."):
+					if strings.Contains(file, ".inline.") && strings.Contains(string(r.Text), "definition:") {
 						t.Skip("what is in it can be no route: as a definition it needs a hand")
 					}
 					passes(t, r)
@@ -63,7 +60,6 @@ func TestImportsPassCheck(t *testing.T) {
 
 func passes(t *testing.T, r importer.Result) {
 	t.Helper()
-	r = r.Fit(gatehouse.Schema())
 	cfg, err := gatehouse.LoadText("gatehouse.yaml", r.Text)
 	if err != nil {
 		t.Fatalf("%v\nof\n%s", err, r.Text)

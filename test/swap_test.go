@@ -1,7 +1,9 @@
 package test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,16 +16,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"gatehouse"
 )
 
 // newStreamer is newBackend with /stream: a line every 50 ms for three seconds,
-// and a last one.
+// and a last one; and with /socket, a WebSocket that sends back what it gets.
 func newStreamer(t *testing.T) string {
 	t.Helper()
 	echo := newBackend(t, "a").Config.Handler
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/stream" {
+		switch r.URL.Path {
+		case "/socket":
+			talkBack(w, r)
+			return
+		case "/stream":
+		default:
 			echo.ServeHTTP(w, r)
 			return
 		}
@@ -65,6 +74,71 @@ func (s *storm) streams(r *running, protocols []string, whole *atomic.Int64) {
 	}
 }
 
+func talkBack(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	for {
+		kind, p, err := c.Read(r.Context())
+		if err != nil || c.Write(r.Context(), kind, p) != nil {
+			return
+		}
+	}
+}
+
+// socketAge is websocket.max-age in the storm: longer than several take-overs.
+const socketAge = 4 * time.Second
+
+// sockets opens one WebSocket after the other and talks over each until the gateway
+// ends it for its age, though that was taken over meanwhile.
+func (s *storm) sockets(r *running, whole *atomic.Int64) {
+	for i := 0; s.goesOn(); i++ {
+		began := time.Now()
+		said, err := s.talk(r, i)
+		var bye websocket.CloseError
+		lived := time.Since(began)
+		switch {
+		case !errors.As(err, &bye) || bye.Code != websocket.StatusGoingAway:
+			s.fail("a WebSocket broke off after %d messages and %v: %v", said, lived, err)
+		case lived < socketAge-100*time.Millisecond || lived > socketAge+5*time.Second || said < 2:
+			s.fail("a WebSocket of %d messages was ended after %v: %v", said, lived, err)
+		default:
+			whole.Add(1)
+		}
+		s.requests.Add(1)
+	}
+}
+
+// talk has every message of a WebSocket come back until it ends, and returns how.
+func (s *storm) talk(r *running, number int) (said int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots, ServerName: "localhost"}}
+	defer transport.CloseIdleConnections()
+	c, _, err := websocket.Dial(ctx, "wss://"+strings.Replace(r.secure(), "127.0.0.1", "localhost", 1)+"/socket", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		return 0, err
+	}
+	defer c.CloseNow()
+	for ; ; said++ {
+		text := fmt.Sprintf("%d of %d", said, number)
+		if err := c.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+			_, _, err = c.Read(ctx) // which says how it has ended
+			return said, err
+		}
+		_, back, err := c.Read(ctx)
+		if err != nil {
+			return said, err
+		}
+		if string(back) != text {
+			return said, fmt.Errorf("%q came back as %q", text, back)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 // swaps are the ways to bring a new process about.
 func (p *instance) swap(i int) {
 	p.t.Helper()
@@ -88,21 +162,26 @@ func (p *instance) swap(i int) {
 
 // TestSwapStorm takes a gateway over 50 times, each time by another version of the
 // program and another configuration, under load from two generators and with long
-// answers under way: no request fails, no line of the log is lost, and nothing is
-// left of those that were taken over.
+// answers under way and WebSockets open: no request fails, WebSockets end at their
+// limit and by a Close frame, no line of the log is lost, and nothing is left of
+// those that were taken over.
 func TestSwapStorm(t *testing.T) {
 	files := []string{buildVersion(t, "one"), buildVersion(t, "two")}
 	backend, address := newStreamer(t), "127.0.0.1:"+freePort(t)
 	configuration := func(i int) string {
 		name := [...]string{"one", "two"}[i%2]
-		return "listen: [{address: \"" + address + "\", tls: {certificates: internal}}]\n" + stormConfig(backend, name)
+		text := strings.Replace(stormConfig(backend, name), "cors:", "websocket: {max-age: "+socketAge.String()+"}\n        cors:", 1)
+		return "listen: [{address: \"" + address + "\", tls: {certificates: internal}}]\n" + text
 	}
 	p := newInstance(t, files[0])
 	p.configure(configuration(0))
 	p.run()
 	first := p.awaitStatus("a first answer", func(gatehouse.Status) bool { return true })
 	p.roots, p.fixed = p.trust(), address
-	s, whole := startStorm(t, p.running, map[string]string{"one": "a", "two": "a"}), &atomic.Int64{}
+	s, whole, sockets := startStorm(t, p.running, map[string]string{"one": "a", "two": "a"}), &atomic.Int64{}, &atomic.Int64{}
+	for range 3 {
+		s.done.Go(func() { s.sockets(p.running, sockets) })
+	}
 	for _, protocols := range [][]string{{"h2"}, {"http/1.1"}, {"http/1.1"}} {
 		s.done.Go(func() { s.streams(p.running, protocols, whole) })
 	}
@@ -130,12 +209,12 @@ func TestSwapStorm(t *testing.T) {
 		}
 	}
 	requests := s.requests.Load()
-	t.Logf("%d take-overs in %v; %d requests, %d long answers; descriptors %d -> %d", swaps, took.Round(time.Millisecond), requests, whole.Load(), open, openInTheEnd)
+	t.Logf("%d take-overs in %v; %d requests, %d long answers, %d WebSockets; descriptors %d -> %d", swaps, took.Round(time.Millisecond), requests, whole.Load(), sockets.Load(), open, openInTheEnd)
 	if n := s.failed.Load(); n > 0 {
 		t.Errorf("%d of %d requests failed, %d of them mixed: %s", n, requests, s.mixed.Load(), *s.first.Load())
 	}
-	if requests < 500 || whole.Load() < 3 {
-		t.Errorf("only %d requests and %d long answers: no load to speak of", requests, whole.Load())
+	if requests < 500 || whole.Load() < 3 || sockets.Load() < 3 {
+		t.Errorf("only %d requests, %d long answers and %d WebSockets: no load to speak of", requests, whole.Load(), sockets.Load())
 	}
 	if openInTheEnd > open+10 {
 		t.Errorf("descriptors grow: from %d after 5 take-overs to %d", open, openInTheEnd)

@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"gatehouse"
 	"gatehouse/admin"
 	"gatehouse/auth/devkey"
+	"gatehouse/test/pebble"
 )
 
 // generations of a gateway in one folder, each of which takes over from the one
@@ -389,4 +391,81 @@ apis:
 	if status := ask(i.token(t, stranger)); status != 401 {
 		t.Errorf("another key: %d", status)
 	}
+}
+
+// TestTakenOverTunnels: WebSockets stay with the process that was taken over, and
+// are ended by a Close frame before its time is up, or once it too is told to stop.
+func TestTakenOverTunnels(t *testing.T) {
+	service := talker(t)
+	for _, tc := range []struct {
+		name, limits string
+		least        time.Duration
+		stop         bool
+	}{
+		{"by its own limit", "{take-over: 4s, shutdown: 1h}", 2800 * time.Millisecond, false},
+		{"by a stop", "{take-over: 1h, shutdown: 4s}", 0, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := startFirst(t, plainListener+"limits: "+tc.limits+"\napis: {a: {authorize: none, routes: [{match: \"GET /{proxy*}\", target: \"http://"+service+"\"}]}}\n")
+			c, _ := dialer{t, g.running}.must("ws://" + g.address("127.0.0.1:0") + "/echo")
+			say(t, c, "before")
+			stop := g.stop
+			g.takeOver()
+			began := time.Now()
+			say(t, c, "after")
+			if tc.stop {
+				stop()
+			}
+			if got := closed(t, c); !strings.HasPrefix(got, "1001 ") {
+				t.Errorf("the WebSocket ended with %s", got)
+			}
+			if took := time.Since(began); took < tc.least || took > 10*time.Second {
+				t.Errorf("after %v", took)
+			}
+			g.past()
+		})
+	}
+}
+
+// TestTakeOverOfCertificates: what was obtained is served by the next process
+// without another order, and what is to be obtained is its to obtain.
+func TestTakeOverOfCertificates(t *testing.T) {
+	text := "{{listen}}\nacme: {{{ca}}}" + mockAPI
+	h := withCA(t, pebble.Options{}, fmt.Sprintf(text, "a.moves.test"), nil)
+	h.awaitTrusted("a.moves.test")
+	g := &generations{running: h.running}
+	g.takeOver()
+	if !h.trusted("a.moves.test") {
+		t.Error("the certificate is not served at once")
+	}
+	h.configure(h.fill(fmt.Sprintf(text, "a.moves.test, b.moves.test")))
+	g.takeOver()
+	h.awaitTrusted("a.moves.test", "b.moves.test")
+	g.past()
+	if h.ca.Orders() != 2 || h.ca.Accounts() != 1 {
+		t.Errorf("%d orders, %d accounts", h.ca.Orders(), h.ca.Accounts())
+	}
+}
+
+// TestTakeOverBreaksOff: where the new process is gone in the last moment, the old
+// one goes on, and with it what obtains certificates.
+func TestTakeOverBreaksOff(t *testing.T) {
+	text := "{{listen}}\nacme: {{{ca}}}" + mockAPI
+	h := withCA(t, pebble.Options{}, fmt.Sprintf(text, "a.stays.test"), nil, func(ca *pebble.CA) { ca.SetDown(true) })
+	h.await("a first attempt", func() bool { return strings.Contains(h.log.String(), "certificate not obtained") })
+	h.ca.SetDown(false) // which is noticed in a minute, or after the take-over
+	conn, err := admin.Dial(filepath.Join(h.dir, "data")).TakeOver(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_, _ = io.Copy(io.Discard, conn) // the offer
+	_ = conn.CloseRead()
+	ready := "{\"step\":\"ready\"}"
+	if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(ready))), ready...)); err != nil {
+		t.Fatal(err)
+	}
+	h.await("the end of the take-over", func() bool { return strings.Contains(h.log.String(), "the new process is gone") })
+	h.awaitTrusted("a.stays.test")
 }

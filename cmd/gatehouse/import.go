@@ -48,12 +48,12 @@ func newImport(f *flags) *cobra.Command {
 	return cmd
 }
 
-// fromOpenAPI is the import of a document that this version can read by itself, or
-// whose operations become routes.
+// fromOpenAPI is the import of a document, which stays the definition or becomes
+// routes.
 func (i *importFlags) fromOpenAPI() *cobra.Command {
 	inline := false
 	cmd := i.from("openapi FILE", "Put a gateway before the service that an OpenAPI document describes", "  gatehouse import openapi shop.openapi.yaml --out gatehouse.yaml", func(file string) (importer.Result, error) {
-		if inline || !importer.Knows(gatehouse.Schema(), "definition") {
+		if inline {
 			return openapi.ConvertFileInline(file)
 		}
 		return openapi.ConvertFile(file, filepath.Dir(i.out))
@@ -72,7 +72,7 @@ func (i *importFlags) from(use, short, example string, convert func(file string)
 			if err != nil {
 				return found(err)
 			}
-			return i.deliver(cmd, result.Fit(gatehouse.Schema()))
+			return i.deliver(cmd, result)
 		},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +36,7 @@ type Keeper struct {
 	book    *book
 	set     *keeper.Set[string, *managed]
 	slots   chan struct{}                       // one for each attempt at a time
-	running sync.WaitGroup                      // the names' goroutines
+	running work                                // the names' goroutines
 	byName  atomic.Pointer[map[string]*managed] // of the last committed lease
 	present *authority                          // of the last committed lease; nil for none
 	cache   *certmagic.Cache                    // certmagic wants one; nothing stays in it
@@ -162,7 +161,7 @@ func (k *Keeper) Retire() {
 // to that.
 func (k *Keeper) Pause(ctx context.Context) bool {
 	k.Retire()
-	return k.await(ctx)
+	return k.running.wait(ctx)
 }
 
 // Resume attends to the names again that Retire or Pause has left.
@@ -176,23 +175,8 @@ func (k *Keeper) Resume() {
 // called once.
 func (k *Keeper) Close(ctx context.Context) {
 	k.set.Close()
-	k.await(ctx)
+	k.running.wait(ctx)
 	if k.cache != nil {
 		k.cache.Stop()
-	}
-}
-
-// await waits until no name is attended to, or ctx ends, and reports which.
-func (k *Keeper) await(ctx context.Context) bool {
-	ended := make(chan struct{})
-	go func() {
-		k.running.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

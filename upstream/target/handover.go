@@ -88,7 +88,7 @@ type Sick struct {
 
 // handle is what tells a way of probing from others in another process.
 func (k WatchKey) handle() string {
-	return fmt.Sprintf("%s %s %q %q %q", k.Group.Target, k.Group.Lookup.Servers, k.Path, k.Host, k.Status)
+	return fmt.Sprintf("%s %s %q %q %q %v", k.Group.Target, k.Group.Lookup.Servers, k.Path, k.Host, k.Status, k.GRPC)
 }
 
 // Sick returns the endpoints that fail their probes.
