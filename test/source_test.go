@@ -19,7 +19,7 @@ var (
 		"takeover/give.go":            "a stop ends the wait for the process that takes over",
 		"admin/control.go":            "keeper: the control socket's accept loop",
 		"admin/listener.go":           "keeper: the admin listener's accept loop",
-		"edge/acme/keeper.go":         "keeper: waiting for attempts under way at the end",
+		"edge/acme/work.go":           "keeper: one for each name, counted so that they can be waited for",
 		"edge/acme/managed.go":        "keeper: obtaining and renewing the certificate of one name",
 		"edge/body.go":                "keeper: a stream's body that stalls is ended by a timer",
 		"edge/listener.go":            "keeper: a listener's accept loop",

@@ -218,6 +218,7 @@ func (c *converter) convert(named string) {
 	}
 	s := c.server()
 	a := c.api()
+	a.Keys.Note("validate: true has requests held against the document, too.")
 	definition := importer.NewMap().Put("file", named).Put("target", "service:"+service)
 	if path := strings.TrimSuffix(s.path, "/"); path != "" {
 		definition.Note("The service has its paths below " + path + ", and so has the gateway.")
