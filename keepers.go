@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/sigv4"
 	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
@@ -21,6 +22,7 @@ import (
 	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/mirror"
@@ -38,6 +40,7 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	sealer    *iam.Sealer
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
@@ -55,7 +58,12 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if text := authority.Warning(); text != "" {
 		o.Logger.Warn(text)
 	}
+	sealer, err := iam.OpenSealer(cfg.Data.Value)
+	if err != nil {
+		return nil, fmt.Errorf("the key of sessions: %w", err)
+	}
 	k := &keepers{
+		sealer:    sealer,
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
@@ -70,7 +78,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Fetched:     g.known.keys,
 		Log:         o.Logger,
-	})
+	}, sealer)
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
@@ -133,6 +141,8 @@ type leases struct {
 	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	sealer    *iam.Sealer   // has nothing to lease
+	signed    *sigv4.Keeper // nor has this
 	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
@@ -148,6 +158,8 @@ func (k *keepers) begin() *leases {
 		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		sealer:    k.sealer,
+		signed:    k.keys.Signatures(),
 		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),

@@ -28,6 +28,7 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))       // strangers pay first
 	b.add("auth", auth.New(p.authorizers))                            // who
 	b.add("authorize", authorize.New(e.policies.Authorize))           // may they
+	b.add("authorize", authorize.ByPolicy(e.rights))                  // by IAM policies
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))        // refused requests never charge these
 	b.add("validate", validate.New(e.policies.Validate, e.operation)) // what the definition says of requests
 	b.add("limits", bound.Concurrent(e.policies.Limits, e.scope(), l.bounds))

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net"
+	"net/http"
 
 	"gatehouse/config"
 )
@@ -34,6 +35,9 @@ type Gateway interface {
 	// Restart starts the program anew as a process that takes over, and returns
 	// once that one serves, or why it does not.
 	Restart(ctx context.Context) error
+	// ServeAWS answers a request that is signed for a service of AWS's, and
+	// authenticates it by that.
+	ServeAWS(w http.ResponseWriter, r *http.Request)
 	// ReopenLogs opens log files anew, after they were renamed.
 	ReopenLogs() error
 }

@@ -73,8 +73,8 @@ http {
 }
 `
 
-// asked is what is asked of both.
-var asked = []struct{ method, host, target, body string }{
+// questions are what is asked of both.
+var questions = []struct{ method, host, target, body string }{
 	{"GET", "one.test", "/", ""},
 	{"GET", "one.test", "/x?a=1&b=%20c", ""},
 	{"GET", "one.test", "/x/y/z/", ""},
@@ -146,7 +146,7 @@ func TestImportedLikeNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, strings.ReplaceAll(string(r.Text), "127.0.0.1:"+port, "127.0.0.1:"+gatewayPort), nil)
-	for _, m := range asked {
+	for _, m := range questions {
 		from := reached(t, "127.0.0.1:"+port, m.method, m.host, m.target, m.body)
 		to := reached(t, "127.0.0.1:"+gatewayPort, m.method, m.host, m.target, m.body)
 		if from != to {
