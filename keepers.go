@@ -72,6 +72,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
+	if g.taking != nil {
+		k.acme.Retire() // until the folder is this process's alone
+	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,

@@ -90,6 +90,7 @@ func (g *Gateway) settle(cfg *Config) {
 		g.log.Error("the gateway cannot be controlled until it is restarted", "error", err)
 	}
 	g.taking.Finish()
+	g.keepers.acme.Resume() // a CA that asks is not answered by the old process any more
 	g.taking, g.known = nil, known{}
 	g.log.Info("took over", "pid", g.predecessor.PID, "version", g.predecessor.Version, "generation", g.generation())
 	g.tell(takeover.MainPID(os.Getpid()))

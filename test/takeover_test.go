@@ -443,7 +443,7 @@ func TestTakeOverOfCertificates(t *testing.T) {
 	h.awaitTrusted("a.moves.test", "b.moves.test")
 	g.past()
 	if h.ca.Orders() != 2 || h.ca.Accounts() != 1 {
-		t.Errorf("%d orders, %d accounts", h.ca.Orders(), h.ca.Accounts())
+		t.Errorf("%d orders, %d accounts; the log says %s", h.ca.Orders(), h.ca.Accounts(), h.log)
 	}
 }
 

@@ -38,6 +38,7 @@ type Keeper struct {
 	slots   chan struct{}                       // one for each attempt at a time
 	running work                                // the names' goroutines
 	byName  atomic.Pointer[map[string]*managed] // of the last committed lease
+	resting bool                                // between Retire and Resume
 	present *authority                          // of the last committed lease; nil for none
 	cache   *certmagic.Cache                    // certmagic wants one; nothing stays in it
 }
@@ -124,7 +125,9 @@ func (l *Lease) Commit() {
 	byName := make(map[string]*managed, len(l.named))
 	for _, m := range l.named {
 		byName[m.name] = m
-		m.start(l.authority)
+		if !k.resting {
+			m.start(l.authority)
+		}
 	}
 	k.present = l.authority
 	k.byName.Store(&byName)
@@ -149,8 +152,10 @@ func newCache() *certmagic.Cache {
 }
 
 // Retire ends all that is under way, and waits for nothing. Certificates are
-// served all the same. No lease may follow, but after Resume.
+// served all the same. Nothing is begun before Resume. Retire, Pause and Resume
+// are for who holds off leases meanwhile.
 func (k *Keeper) Retire() {
+	k.resting = true
 	for _, m := range *k.byName.Load() {
 		m.Retire()
 	}
@@ -164,8 +169,10 @@ func (k *Keeper) Pause(ctx context.Context) bool {
 	return k.running.wait(ctx)
 }
 
-// Resume attends to the names again that Retire or Pause has left.
+// Resume attends to the names that Retire or Pause has left, and to those that were
+// named since.
 func (k *Keeper) Resume() {
+	k.resting = false
 	for _, m := range *k.byName.Load() {
 		m.start(k.present)
 	}

@@ -203,6 +203,11 @@ func TestPauses(t *testing.T) {
 		if n := network.asked.Load(); n != before {
 			t.Errorf("%d requests in a pause", n-before)
 		}
+		manage(t, k, Demand{Config: &Config{Directory: "https://ca.test/dir", Agree: true, Key: "ecdsa-p256"}, Names: []string{"a.test"}})
+		synctest.Wait()
+		if n := network.asked.Load(); n != before {
+			t.Errorf("%d requests by a lease in a pause", n-before)
+		}
 		for range 2 {
 			k.Resume()
 		}
