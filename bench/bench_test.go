@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -36,48 +38,9 @@ func TestBucketsKeepOrder(t *testing.T) {
 	}
 }
 
-func TestReadAnswer(t *testing.T) {
-	const head = "HTTP/1.1 200 OK\r\nX: y\r\nCONTENT-LENGTH: 5\r\n\r\n"
-	for _, test := range []struct{ answer, problem string }{
-		{head + "hello", ""},
-		{head + "hello!", "bytes followed"},
-		{"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", "502"},
-		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhell", "length was 4"},
-		{"HTTP/1.1 200 OK\r\n\r\n", "length was -1"},
-		{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "EOF"},
-	} {
-		client, server := net.Pipe()
-		go func() {
-			for _, b := range []byte(test.answer) { // byte by byte: the hardest way
-				server.Write([]byte{b})
-			}
-			server.Close()
-		}()
-		buf := make([]byte, 1024)
-		if strings.HasSuffix(test.problem, "followed") {
-			client, buf = whole(test.answer), make([]byte, 1024)
-		}
-		err := readAnswer(client, buf, 5)
-		client.Close()
-		if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
-			t.Errorf("%q: %v, want %q", test.answer, err, test.problem)
-		}
-	}
-}
-
-// whole is a connection on which everything arrives at once.
-func whole(text string) net.Conn {
-	client, server := net.Pipe()
-	go func() {
-		server.Write([]byte(text))
-		server.Close()
-	}()
-	return client
-}
-
 // TestLoad measures Go's own server, over HTTP/1.1, TLS and HTTP/2.
 func TestLoad(t *testing.T) {
-	for _, streams := range []int{-1, 0, 5} {
+	for _, streams := range []int{-2, -1, 0, 5} { // handshakes, plain HTTP, TLS, HTTP/2
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer T" || r.Host != host || r.URL.Path != "/orders/42" {
 				w.WriteHeader(http.StatusBadRequest)
@@ -85,21 +48,24 @@ func TestLoad(t *testing.T) {
 			w.Write(smallBody())
 		}))
 		server.EnableHTTP2 = true
-		l := load{connections: 3, paths: []string{"/orders/42"}, tokens: []string{"T"}, size: len(smallBody())}
-		if streams < 0 {
+		l := load{connections: 3, paths: []string{"/orders/42"}, tokens: []string{"T"}, body: smallBody()}
+		if streams == -1 {
 			server.Start()
 		} else {
 			server.StartTLS()
 			l.tls = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 			l.tls.ServerName, l.tls.NextProtos = "example.com", []string{"http/1.1"}
 		}
+		if streams == -2 {
+			l.handshakes, l.tls.CurvePreferences = true, []tls.CurveID{tls.X25519}
+		}
 		if streams > 0 {
 			l.streams, l.tls.NextProtos = streams, []string{"h2"}
 		}
 		l.address = server.Listener.Addr().String()
 		used := func() (usage, error) { return usage{rss: 1}, nil }
-		s, err := measure(context.Background(), l, 10*time.Millisecond, 100*time.Millisecond, used)
-		if err != nil || s.Requests < 10 || s.P50 <= 0 || s.P99 < s.P50 {
+		s, err := measure(context.Background(), l, 10*time.Millisecond, time.Second, used)
+		if err != nil || s.Requests == 0 || s.P50 <= 0 || s.P99 < s.P50 {
 			t.Errorf("streams %d: %+v, %v", streams, s, err)
 		}
 		server.Close()
@@ -129,15 +95,11 @@ func TestVerify(t *testing.T) {
 
 // TestTemplates renders every peer's configuration for every case.
 func TestTemplates(t *testing.T) {
-	b := &bench{dir: t.TempDir(), backend: &backend{}}
+	b := &bench{dir: t.TempDir(), backend: &service{at: "127.0.0.1:1"}}
 	var err error
 	if b.keys, err = newKeyring(b.dir); err != nil {
 		t.Fatal(err)
 	}
-	if b.backend, err = startBackend(); err != nil {
-		t.Fatal(err)
-	}
-	defer b.backend.close()
 	for _, p := range []peer{gatehousePeer(options{}), nginxPeer(), haproxyPeer(), caddyPeer(options{})} {
 		for _, c := range cases() {
 			if _, err := b.siteFor(p, c); err != nil {
@@ -168,7 +130,7 @@ func TestRatio(t *testing.T) {
 	ours := entry{Proxy: "gatehouse", Samples: []sample{at(1, 40), at(2, 900), at(3, 20)}}
 	r := caseResult{Columns: []entry{ours, nginx, {Proxy: "caddy"}}}
 	for base, want := range map[string]string{"nginx": "2.00", "caddy": "-", "nobody": "-"} {
-		if got := r.ratio(ours, base); got != want {
+		if got := r.ratio(ours, base, cpuMicros); got != want {
 			t.Errorf("to %s: %s, want %s", base, got, want)
 		}
 	}
@@ -196,5 +158,21 @@ func TestUsageOfTree(t *testing.T) {
 	}
 	if _, err := usageOfTree(1 << 30); err == nil {
 		t.Error("a process that cannot be has usage")
+	}
+	if share, err := shareOfTree(os.Getpid()); err != nil || share < 1<<20 {
+		t.Errorf("our own memory: %d, %v", share, err)
+	}
+}
+
+// TestLogWritten holds that a log which stands still is noticed, and one whose
+// lines wait in a buffer for a moment is not.
+func TestLogWritten(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "access.log")
+	time.AfterFunc(50*time.Millisecond, func() { os.WriteFile(name, []byte("line\n"), 0o600) })
+	if err := logWritten(context.Background(), name, 0); err != nil {
+		t.Error(err)
+	}
+	if err := logWritten(context.Background(), name, sizeOf(name)); err == nil {
+		t.Error("a log without a new line counts as written")
 	}
 }

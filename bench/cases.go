@@ -23,6 +23,13 @@ type scenario struct {
 	algorithm   string // JWT algorithm of a secured case
 	routes      int    // how many routes the configuration holds; 0 is one
 	start       bool   // measures the start instead of requests
+	handshakes  bool   // every request comes on a connection of its own
+	paced       bool   // requests come at a given rate, answered or not
+	idle        int    // above 0: measures the memory of so many idle connections instead of requests
+
+	// most is the highest ratio to nginx that Gatehouse means to have; 0 where
+	// it has no such aim.
+	most float64
 }
 
 // routeCount is the size of the case with many routes.
@@ -30,15 +37,18 @@ const routeCount = 10_000
 
 func cases() []scenario {
 	return []scenario{
+		{name: "quiet", title: "Plain proxy, small JSON, 64 connections, no access logs", connections: 64, most: 1.1},
+		{name: "large", title: "Plain proxy, 100 KB answers, no access logs", connections: 64, big: true, most: 1.2},
+		{name: "tls", title: "TLS 1.3 keep-alive, small JSON, no access logs", connections: 64, tls: true, most: 1.3},
+		{name: "secured-hs256", title: "Secured route: 1,000 tokens (JWT, HS256) in rotation, throttle by subject, access log to a file", connections: 64, algorithm: "HS256", logs: logAll, most: 0.8},
+		{name: "secured-es256", title: "Secured route: 1,000 tokens (JWT, ES256) in rotation, throttle by subject, access log to a file", connections: 64, algorithm: "ES256", logs: logAll, most: 0.8},
+		{name: "handshakes", title: "Full TLS 1.3 handshakes (X25519, ECDSA P-256), one proxied GET each", connections: 16, tls: true, handshakes: true, most: 1.15},
+		{name: "http2", title: "HTTP/2 over TLS 1.3, 16 connections of 10 streams, no access logs", connections: 16, streams: 10, tls: true, most: 4},
+		{name: "paced", title: fmt.Sprintf("Latency at %.0f %% of nginx's highest rate, small JSON, 64 connections, no access logs", 100*paceShare), connections: 64, paced: true, most: 1.5},
+		{name: "idle", title: fmt.Sprintf("Memory for %d idle TLS connections, after one request on each", idleCount), tls: true, idle: idleCount, most: 2},
 		{name: "plain", title: "Plain proxy, small JSON, Gatehouse with access log and metrics, the others without a log", connections: 64, logs: logGatehouse},
 		{name: "logged", title: "Plain proxy, small JSON, everyone writes an access log to a file", connections: 64, logs: logAll},
-		{name: "quiet", title: "Plain proxy, small JSON, no access logs", connections: 64},
-		{name: "large", title: "100 KB answers, Gatehouse with access log and metrics, the others without a log", connections: 64, big: true, logs: logGatehouse},
-		{name: "tls", title: "TLS 1.3 keep-alive, small JSON, no access logs", connections: 64, tls: true},
-		{name: "secured-hs256", title: "Secured route: JWT HS256, throttle by subject, access log; plus metrics in Gatehouse", connections: 64, algorithm: "HS256", logs: logAll},
-		{name: "secured-es256", title: "Secured route: JWT ES256, throttle by subject, access log; plus metrics in Gatehouse", connections: 64, algorithm: "ES256", logs: logAll},
 		{name: "routes", title: fmt.Sprintf("%d routes, requests spread over them, no access logs", routeCount), connections: 64, routes: routeCount},
-		{name: "http2", title: "HTTP/2 over TLS 1.3, 16 connections of 10 streams, no access logs", connections: 16, streams: 10, tls: true},
 		{name: "start", title: "Start to first answer over TLS, and memory at rest", tls: true, start: true},
 	}
 }

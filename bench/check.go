@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,15 +18,13 @@ import (
 func verify(ctx context.Context, c scenario, l load) error {
 	client := clientOf(l)
 	defer client.CloseIdleConnections()
-	token := ""
 	if c.secured() {
-		token = l.tokens[0]
-		if err := refuses(ctx, client, l, c, token); err != nil {
+		if err := refuses(ctx, client, l, c, l.tokens[0]); err != nil {
 			return err
 		}
 	}
-	for _, path := range l.paths[:min(len(l.paths), 20)] {
-		if err := answers(ctx, client, c, urlOf(l, path), token); err != nil {
+	for i := range min(max(len(l.paths), len(l.tokens)), 20) {
+		if err := answers(ctx, client, c, urlOf(l, l.paths[i%len(l.paths)]), l.token(i)); err != nil {
 			return err
 		}
 	}
@@ -61,8 +61,26 @@ func answers(ctx context.Context, client *http.Client, c scenario, url, token st
 	if c.streams > 0 && answer.ProtoMajor != 2 {
 		return fmt.Errorf("GET %s: answered in %s", url, answer.Proto)
 	}
+	if err := checkTLS(c, answer.TLS); err != nil {
+		return fmt.Errorf("GET %s: %w", url, err)
+	}
 	if !bytes.Equal(body, c.body()) {
 		return fmt.Errorf("GET %s: not what the backend says: %d bytes", url, len(body))
+	}
+	return nil
+}
+
+// checkTLS holds that everyone encrypts alike.
+func checkTLS(c scenario, state *tls.ConnectionState) error {
+	switch {
+	case !c.tls:
+		return nil
+	case state == nil:
+		return errors.New("answered without TLS")
+	case state.Version != tls.VersionTLS13 || state.CipherSuite != tls.TLS_AES_128_GCM_SHA256:
+		return fmt.Errorf("answered in %s with %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	case c.handshakes:
+		return isFull(*state)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (s *streams) open() {
 	s.out = append(s.out, preface...)
 	s.frame(frameSettings, 0, 0, []byte{0, 2, 0, 0, 0, 0, 0, 4, 0, 16, 0, 0}) // no push; 1 MiB a stream
 	s.grant()
-	first, again := requestBlocks(s.w.load.paths[s.w.index%len(s.w.load.paths)], s.w.token())
+	first, again := requestBlocks(s.w.load.paths[s.w.index%len(s.w.load.paths)], s.w.load.token(s.w.index))
 	s.again = again
 	now := time.Now()
 	for i := range s.flights {
@@ -164,6 +165,9 @@ func (s *streams) headers(flags byte, id uint32, block []byte) error {
 }
 
 func (s *streams) data(flags byte, id uint32, payload []byte) error {
+	if flags&flagPadded != 0 {
+		return errors.New("a padded answer")
+	}
 	if s.window += len(payload); s.window > windowGrant/2 {
 		s.grant()
 	}
@@ -171,12 +175,16 @@ func (s *streams) data(flags byte, id uint32, payload []byte) error {
 	if f == nil {
 		return fmt.Errorf("data on stream %d, which is not open", id)
 	}
+	rest := s.w.load.body[f.body:]
+	if len(payload) > len(rest) || !bytes.Equal(payload, rest[:len(payload)]) {
+		return errors.New("an answer's body is not what the backend sent")
+	}
 	f.body += len(payload)
 	if flags&flagEndStream == 0 {
 		return nil
 	}
-	if f.body != s.w.load.size {
-		return fmt.Errorf("an answer's length was %d instead of %d", f.body, s.w.load.size)
+	if f.body != len(s.w.load.body) {
+		return fmt.Errorf("an answer's length was %d instead of %d", f.body, len(s.w.load.body))
 	}
 	now := time.Now()
 	s.w.answered(f.sent, now)

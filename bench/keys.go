@@ -32,6 +32,8 @@ type keyring struct {
 	pool   *x509.CertPool
 	key    *ecdsa.PrivateKey // of the certificate and of ES256 tokens
 	secret string
+
+	publicDER string // of key, in base64
 }
 
 func newKeyring(dir string) (*keyring, error) {
@@ -85,6 +87,7 @@ func (k *keyring) writeTokenKeys() error {
 	if err != nil {
 		return err
 	}
+	k.publicDER = base64.StdEncoding.EncodeToString(public)
 	point, err := k.key.PublicKey.Bytes()
 	if err != nil {
 		return err
@@ -148,14 +151,17 @@ func (k *keyring) sign(algorithm, text string) ([]byte, error) {
 	return nil, fmt.Errorf("no algorithm %q", algorithm)
 }
 
-// tokens signs one token for each connection.
+// tokenCount is how many tokens, each of a subject of its own, are in rotation.
+const tokenCount = 1000
+
+// tokens signs the tokens of a secured case.
 func (k *keyring) tokens(c scenario) ([]string, error) {
 	if !c.secured() {
 		return nil, nil
 	}
 	var out []string
-	for i := range c.connections {
-		token, err := k.token(c.algorithm, fmt.Sprintf("customer-%03d", i))
+	for i := range tokenCount {
+		token, err := k.token(c.algorithm, fmt.Sprintf("customer-%04d", i))
 		if err != nil {
 			return nil, err
 		}

@@ -6,22 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // load is what the clients do: so many connections, on each of which the next
-// request goes out when the last one's answer is in.
+// request goes out when the last one's answer is in, unless it has a rate.
 type load struct {
 	address     string
 	tls         *tls.Config // nil for plain HTTP
 	connections int
 	streams     int // above 0: HTTP/2 with so many requests in flight on each connection
 	paths       []string
-	tokens      []string // one a connection, in turn; none for open routes
-	size        int      // of every answer's body
+	tokens      []string // used in turn; none for open routes
+	body        []byte   // of every answer
+	handshakes  bool     // a connection carries one request
+	rate        float64  // requests a second in all, answered or not; 0 for a closed loop
+	seed        uint64   // of the times at which they come
+	requests    [][]byte // those of HTTP/1.1, made by prepare
 }
+
+// crowded reports whether one thread drives all connections.
+func (l *load) crowded() bool { return l.tls == nil }
 
 // The phases of a measurement; what is answered outside phaseMeasure does not
 // count.
@@ -38,7 +46,9 @@ type worker struct {
 	phase *atomic.Int32
 
 	answers, failures uint64
+	unanswered        uint64 // requests of a paced load that were due and never answered
 	latency           histogram
+	late              histogram // how late requests of a paced load went out, by our own fault
 	lastError         error
 }
 
@@ -51,17 +61,30 @@ type sample struct {
 	CPUPerRequest time.Duration `json:"cpu_per_request_ns"`
 	Busy          float64       `json:"busy"`   // share of its core that the proxy used
 	Others        float64       `json:"others"` // share of it that others used
+	Load          float64       `json:"load"`   // share of theirs that clients and backend used
+	Rate          float64       `json:"rate,omitempty"`
+	Unanswered    uint64        `json:"unanswered,omitempty"`
+	LateP99       time.Duration `json:"late_p99_ns,omitempty"`
 	P50           time.Duration `json:"p50_ns"`
 	P99           time.Duration `json:"p99_ns"`
 	RSS           int64         `json:"rss_bytes"`
 	Start         time.Duration `json:"start_ns,omitempty"`
+	Held          int64         `json:"held_bytes,omitempty"` // memory that idle connections have added
 }
 
 // measure puts the load on, lets it settle, and measures for a while.
 func measure(ctx context.Context, l load, settle, length time.Duration, used func() (usage, error)) (sample, error) {
+	l.prepare()
 	var phase atomic.Int32
 	var wg sync.WaitGroup
 	workers := make([]*worker, l.connections)
+	threads := 1
+	if l.crowded() {
+		// With one to spare the scheduler leaves the crowd's thread its place
+		// while that waits.
+		workers, threads = workers[:1], 2
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	for i := range workers {
 		workers[i] = &worker{load: l, index: i, phase: &phase}
 		wg.Go(workers[i].run)
@@ -84,7 +107,9 @@ func measure(ctx context.Context, l load, settle, length time.Duration, used fun
 		return sample{}, err
 	}
 	wg.Wait()
-	return summarise(workers, before, after, took)
+	s, err := summarise(workers, before, after, took)
+	s.Rate = l.rate
+	return s, err
 }
 
 func summarise(workers []*worker, before, after usage, took time.Duration) (sample, error) {
@@ -92,7 +117,9 @@ func summarise(workers []*worker, before, after usage, took time.Duration) (samp
 	for _, w := range workers {
 		all.answers += w.answers
 		all.failures += w.failures
+		all.unanswered += w.unanswered
 		all.latency.merge(&w.latency)
+		all.late.merge(&w.late)
 		if w.lastError != nil {
 			all.lastError = w.lastError
 		}
@@ -107,6 +134,9 @@ func summarise(workers []*worker, before, after usage, took time.Duration) (samp
 		CPUPerRequest: cpu / time.Duration(all.answers),
 		Busy:          cpu.Seconds() / took.Seconds(),
 		Others:        max(0, (after.core-before.core-cpu).Seconds()/took.Seconds()),
+		Load:          (after.load - before.load).Seconds() / took.Seconds(),
+		Unanswered:    all.unanswered,
+		LateP99:       all.late.quantile(0.99),
 		P50:           all.latency.quantile(0.50),
 		P99:           all.latency.quantile(0.99),
 		RSS:           after.rss,
@@ -120,6 +150,14 @@ func summarise(workers []*worker, before, after usage, took time.Duration) (samp
 // run keeps a connection busy until the measurement ends; a broken one is
 // counted and opened again, a hundred times at most.
 func (w *worker) run() {
+	if w.load.crowded() {
+		c := crowd{w: w}
+		if err := c.run(); err != nil {
+			w.failures++
+			w.lastError = err
+		}
+		return
+	}
 	for range 100 {
 		err := w.connection()
 		if w.phase.Load() == phaseStop {
@@ -132,7 +170,10 @@ func (w *worker) run() {
 }
 
 func (w *worker) connection() error {
-	conn, err := w.dial()
+	if w.load.handshakes {
+		return w.reconnect()
+	}
+	conn, err := w.dial(w.index)
 	if err != nil {
 		return err
 	}
@@ -143,16 +184,19 @@ func (w *worker) connection() error {
 	return w.keepAlive(conn)
 }
 
-func (w *worker) dial() (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", w.load.address, 5*time.Second)
+// dial opens the connection with a number.
+func (w *worker) dial(connection int) (net.Conn, error) {
+	conn, err := dialFrom(connection, w.load.address)
 	if err != nil || w.load.tls == nil {
 		return conn, err
 	}
+	conn.SetDeadline(time.Now().Add(silence))
 	secure := tls.Client(conn, w.load.tls)
 	if err := secure.Handshake(); err != nil {
 		conn.Close()
 		return nil, err
 	}
+	conn.SetDeadline(time.Time{})
 	return secure, nil
 }
 
@@ -163,13 +207,6 @@ func (w *worker) answered(sent, now time.Time) {
 	}
 	w.answers++
 	w.latency.add(now.Sub(sent))
-}
-
-func (w *worker) token() string {
-	if len(w.load.tokens) == 0 {
-		return ""
-	}
-	return w.load.tokens[w.index%len(w.load.tokens)]
 }
 
 func sleep(ctx context.Context, d time.Duration) {

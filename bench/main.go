@@ -22,6 +22,7 @@ type options struct {
 	cases, proxies string
 	rounds         int
 	seconds        float64
+	rate           float64
 	quick, keep    bool
 	list           bool
 	json, markdown string
@@ -32,6 +33,13 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == backendCommand {
+		if err := beBackend(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: backend:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(parse()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -43,7 +51,8 @@ func parse() options {
 	flag.StringVar(&o.cases, "cases", "", "comma-separated cases to run (default all, see -list)")
 	flag.StringVar(&o.proxies, "proxies", "", "comma-separated proxies to measure: gatehouse, nginx, haproxy, caddy (default all)")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of every case; figures are medians over them")
-	flag.Float64Var(&o.seconds, "seconds", 3, "length of one measurement")
+	flag.Float64Var(&o.seconds, "seconds", 1.5, "length of one measurement")
+	flag.Float64Var(&o.rate, "rate", 0, "requests a second in the paced case (default a share of what nginx takes)")
 	flag.BoolVar(&o.quick, "quick", false, "one round of one second: shows that all works, measures little")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder with configurations and logs")
 	flag.BoolVar(&o.list, "list", false, "list the cases and stop")

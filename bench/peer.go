@@ -95,12 +95,7 @@ func nginxPeer() peer {
 		env:     func(site) []string { return nil },
 		version: []string{"-v"},
 		module:  "/usr/lib/nginx/modules/ngx_http_js_module.so",
-		lacks: func(c scenario) string {
-			if c.algorithm == "ES256" {
-				return "its script module verifies no ES256 before it limits"
-			}
-			return ""
-		},
+		lacks:   nothingLacks,
 	}
 }
 

@@ -22,20 +22,18 @@ type usage struct {
 	cpu  time.Duration
 	rss  int64         // bytes; pages that processes share count for each
 	core time.Duration // what its core has worked, for others too
+	load time.Duration // CPU time of clients and backend
 }
 
 // usageOfTree adds up a process and its descendants.
 func usageOfTree(pid int) (usage, error) {
-	parents, err := parentsOfAll()
+	tree, err := treeOf(pid)
 	if err != nil {
 		return usage{}, err
 	}
 	var sum usage
-	for candidate := range parents {
-		if !descends(candidate, pid, parents) {
-			continue
-		}
-		u, err := usageOf(candidate)
+	for _, member := range tree {
+		u, err := usageOf(member)
 		if err != nil {
 			return usage{}, err
 		}
@@ -46,6 +44,57 @@ func usageOfTree(pid int) (usage, error) {
 		return usage{}, fmt.Errorf("process %d is gone", pid)
 	}
 	return sum, nil
+}
+
+// shareOfTree returns the memory of a process and its descendants, in bytes;
+// pages that several processes use count in parts (PSS).
+func shareOfTree(pid int) (int64, error) {
+	tree, err := treeOf(pid)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for _, member := range tree {
+		share, err := shareOf(member)
+		if err != nil {
+			return 0, err
+		}
+		sum += share
+	}
+	if sum == 0 {
+		return 0, fmt.Errorf("process %d is gone", pid)
+	}
+	return sum, nil
+}
+
+func shareOf(pid int) (int64, error) {
+	name := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "Pss:" {
+			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("%s does not say Pss", name)
+}
+
+// treeOf lists a process and its descendants.
+func treeOf(pid int) ([]int, error) {
+	parents, err := parentsOfAll()
+	if err != nil {
+		return nil, err
+	}
+	var tree []int
+	for candidate := range parents {
+		if descends(candidate, pid, parents) {
+			tree = append(tree, candidate)
+		}
+	}
+	return tree, nil
 }
 
 func descends(pid, ancestor int, parents map[int]int) bool {

@@ -19,7 +19,7 @@ type bench struct {
 	peers   []peer
 	dir     string
 	keys    *keyring
-	backend *backend
+	backend *service
 	serial  int // of the folders made so far
 }
 
@@ -27,6 +27,7 @@ type bench struct {
 type caseResult struct {
 	Case    string  `json:"case"`
 	Title   string  `json:"title"`
+	Most    float64 `json:"at_most,omitempty"` // the ratio to nginx that Gatehouse means to stay below
 	Columns []entry `json:"proxies"`
 }
 
@@ -42,6 +43,7 @@ type entry struct {
 type contender struct {
 	*entry
 	process *process
+	used    func() (usage, error)
 	site    site
 	load    load
 }
@@ -53,7 +55,7 @@ func newBench(o options, peers []peer) (*bench, error) {
 	}
 	b := &bench{options: o, peers: peers, dir: dir}
 	if b.keys, err = newKeyring(dir); err == nil {
-		b.backend, err = startBackend()
+		b.backend, err = spawnBackend()
 	}
 	if err != nil {
 		b.close()
@@ -89,9 +91,14 @@ func (b *bench) runAll(ctx context.Context, chosen []scenario) []caseResult {
 		}
 		fmt.Fprintf(os.Stderr, "bench: %s: %s\n", c.name, c.title)
 		var result caseResult
-		if c.start {
+		switch {
+		case c.start:
 			result = b.runStarts(ctx, c)
-		} else {
+		case c.idle > 0:
+			result = b.runIdle(ctx, c)
+		case c.paced:
+			result = b.runPaced(ctx, c)
+		default:
 			result = b.runCase(ctx, c)
 		}
 		if ctx.Err() == nil {
@@ -101,10 +108,19 @@ func (b *bench) runAll(ctx context.Context, chosen []scenario) []caseResult {
 	return results
 }
 
-// runCase starts every proxy, then measures one after the other, round by
-// round, so that whatever disturbs the machine disturbs them all.
+// runCase measures one proxy after the other, round by round, so that whatever
+// disturbs the machine disturbs them all.
 func (b *bench) runCase(ctx context.Context, c scenario) caseResult {
-	result := caseResult{Case: c.name, Title: c.title}
+	return b.contest(ctx, c, func(round int, running []*contender) {
+		for _, r := range running {
+			b.round(ctx, round, r)
+		}
+	})
+}
+
+// contest starts every proxy and has them measured in rounds.
+func (b *bench) contest(ctx context.Context, c scenario, measured func(round int, running []*contender)) caseResult {
+	result := caseResult{Case: c.name, Title: c.title, Most: c.most}
 	field := b.lineUp(c)
 	var running []*contender
 	defer func() {
@@ -122,9 +138,7 @@ func (b *bench) runCase(ctx context.Context, c scenario) caseResult {
 		running = append(running, r)
 	}
 	for round := range b.options.rounds {
-		for _, r := range running {
-			b.round(ctx, round, r)
-		}
+		measured(round, running)
 	}
 	for i := range field {
 		result.Columns = append(result.Columns, field[i].entry)
@@ -179,6 +193,7 @@ func (b *bench) start(ctx context.Context, p peer, c scenario, e *entry) (*conte
 	if err != nil {
 		return nil, err
 	}
+	r.used = func() (usage, error) { return b.usageOf(r.process) }
 	if err = r.process.waitAccepting(ctx, s.Address); err == nil {
 		err = verify(ctx, c, r.load)
 	}
@@ -195,9 +210,10 @@ func (b *bench) round(ctx context.Context, round int, r *contender) {
 	if ctx.Err() != nil {
 		return
 	}
-	s, err := measure(ctx, r.load, settle, b.options.length(), r.process.usage)
+	logged := sizeOf(r.site.Log)
+	s, err := measure(ctx, r.load, settle, b.options.length(), r.used)
 	if err == nil && r.site.Log != "" {
-		err = logWritten(r.site.Log)
+		err = logWritten(ctx, r.site.Log, logged)
 	}
 	if err != nil && ctx.Err() == nil {
 		r.entry.note(err)
@@ -207,8 +223,29 @@ func (b *bench) round(ctx context.Context, round int, r *contender) {
 	}
 	s.Round = round
 	r.Samples = append(r.Samples, s)
-	fmt.Fprintf(os.Stderr, "bench:   round %d: %-12s %7.1f us/request %8.0f requests/s\n",
-		round+1, r.Proxy, float64(s.CPUPerRequest)/1000, s.PerSecond)
+	fmt.Fprintf(os.Stderr, "bench:   round %d: %-12s %7.1f us/request %8.0f requests/s %7.2f ms p99\n",
+		round+1, r.Proxy, cpuMicros(s), s.PerSecond, p99Millis(s))
+}
+
+// usageOf is what a proxy, its core, and the load have used up.
+func (b *bench) usageOf(p *process) (usage, error) {
+	u, err := p.usage()
+	if err != nil {
+		return u, err
+	}
+	load, err := b.loadUsage()
+	u.load = load.load
+	return u, err
+}
+
+// loadUsage is what clients and backend have used up.
+func (b *bench) loadUsage() (usage, error) {
+	clients, err := usageOf(os.Getpid())
+	if err != nil {
+		return usage{}, err
+	}
+	backend, err := usageOf(b.backend.cmd.Process.Pid)
+	return usage{load: clients.cpu + backend.cpu}, err
 }
 
 func (e *entry) note(err error) {
@@ -216,16 +253,27 @@ func (e *entry) note(err error) {
 	e.Note = err.Error()
 }
 
-// logWritten checks that an access log that is on is written.
-func logWritten(name string) error {
+// flush is how long a proxy may keep lines of its access log in a buffer.
+const flush = 3 * time.Second
+
+// logWritten checks that an access log that is on has grown since it had that
+// size.
+func logWritten(ctx context.Context, name string, before int64) error {
+	for began := time.Now(); time.Since(began) < flush && ctx.Err() == nil; sleep(ctx, 20*time.Millisecond) {
+		if sizeOf(name) > before {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing was written to the access log %s", name)
+}
+
+// sizeOf is 0 for a file that is not there.
+func sizeOf(name string) int64 {
 	info, err := os.Stat(name)
 	if err != nil {
-		return err
+		return 0
 	}
-	if info.Size() == 0 {
-		return fmt.Errorf("the access log %s is empty", name)
-	}
-	return nil
+	return info.Size()
 }
 
 // siteFor makes a folder with the peer's configuration for the case.
@@ -235,7 +283,7 @@ func (b *bench) siteFor(p peer, c scenario) (site, error) {
 		Dir:     filepath.Join(b.dir, fmt.Sprintf("%02d-%s-%s", b.serial, c.name, p.name)),
 		Backend: b.backend.address(), Host: host, TLS: c.tls, HTTP2: c.streams > 0, Big: c.big,
 		Cert: b.keys.file("cert.pem"), Key: b.keys.file("key.pem"), Both: b.keys.file("both.pem"),
-		Routes: c.routePaths(), Root: os.Geteuid() == 0, Module: p.module,
+		Routes: c.routePaths(), Root: os.Geteuid() == 0, Module: p.module, Idle: c.idle,
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return site{}, err
@@ -247,6 +295,7 @@ func (b *bench) siteFor(p peer, c scenario) (site, error) {
 		s.Token = &tokenSite{
 			Algorithm: c.algorithm, Issuer: issuer, Audience: audience, Secret: b.keys.secret,
 			PublicKey: b.keys.file("public.pem"), KeySet: b.keys.file("jwks.json"),
+			PublicDER: b.keys.publicDER,
 		}
 	}
 	var err error
@@ -264,10 +313,13 @@ func (b *bench) loadFor(c scenario, s site) (load, error) {
 	tokens, err := b.keys.tokens(c)
 	l := load{
 		address: s.Address, connections: c.connections, streams: c.streams,
-		paths: c.paths(), tokens: tokens, size: len(c.body()),
+		paths: c.paths(), tokens: tokens, body: c.body(), handshakes: c.handshakes,
 	}
 	if c.tls {
 		l.tls = &tls.Config{RootCAs: b.keys.pool, ServerName: host, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
+	}
+	if c.handshakes {
+		l.tls.CurvePreferences = []tls.CurveID{tls.X25519}
 	}
 	if c.streams > 0 {
 		l.tls.NextProtos = []string{"h2"}

@@ -25,6 +25,7 @@ type site struct {
 	Both      string   // certificate and key in one file
 	Log       string   // the access log's file; empty for none
 	Routes    []string // the fixed parts of many routes; empty for one route
+	Idle      int      // how many connections are to be held; 0 for the usual few
 	Root      bool     // whether we run as root
 	Module    string
 	Token     *tokenSite // nil where the route is open
@@ -35,6 +36,7 @@ type tokenSite struct {
 	Algorithm, Issuer, Audience string
 	Secret                      string // HS256
 	PublicKey                   string // ES256, a PEM file
+	PublicDER                   string // the same key in base64
 	KeySet                      string // ES256 too, a JWKS file
 }
 

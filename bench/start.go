@@ -13,7 +13,7 @@ const rest = 2 * time.Second
 // runStarts measures how long each proxy takes from its start to its first
 // answer, and what memory it holds afterwards.
 func (b *bench) runStarts(ctx context.Context, c scenario) caseResult {
-	result := caseResult{Case: c.name, Title: c.title}
+	result := caseResult{Case: c.name, Title: c.title, Most: c.most}
 	entries := make([]entry, len(b.peers))
 	for round := range b.options.rounds {
 		for i, p := range b.peers {
@@ -26,6 +26,7 @@ func (b *bench) runStarts(ctx context.Context, c scenario) caseResult {
 				entries[i].note(err)
 				continue
 			}
+			s.Round = round
 			entries[i].Samples = append(entries[i].Samples, s)
 			fmt.Fprintf(os.Stderr, "bench:   round %d: %-12s %6.1f ms %6.1f MiB\n",
 				round+1, p.name, float64(s.Start)/1e6, float64(s.RSS)/(1<<20))

@@ -170,10 +170,7 @@ func (c *call) try(again bool) *failure {
 	}
 	c.endpoint.Requests.Add(1)
 	c.x.Upstream.Attempts++
-	if f := c.connect(again); f != nil {
-		return f
-	}
-	if f := c.send(); f != nil {
+	if f := c.ask(again); f != nil {
 		return f
 	}
 	head, f := c.await()
@@ -201,6 +198,21 @@ func (c *call) pick() *failure {
 	c.endpoint.Load.Add(1)
 	c.x.Upstream.Target = c.endpoint.Address
 	return nil
+}
+
+// ask sends the request over an idle connection that has not died, or over a new
+// one.
+func (c *call) ask(fresh bool) *failure {
+	for {
+		if f := c.connect(fresh); f != nil {
+			return f
+		}
+		dead, f := c.send()
+		if !dead {
+			return f
+		}
+		c.drop(false)
+	}
 }
 
 // connect takes an idle connection or opens one.

@@ -151,10 +151,7 @@ func (c *call2) try1() *failure {
 func (c *call2) over1(fresh bool) *failure {
 	c.endpoint.Requests.Add(1)
 	c.x.Upstream.Attempts++
-	if f := c.connect(fresh); f != nil {
-		return f
-	}
-	if f := c.send(); f != nil {
+	if f := c.ask(fresh); f != nil {
 		return f
 	}
 	head, f := c.await()

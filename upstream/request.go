@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/http1/wire"
+	"gatehouse/upstream/target"
 )
 
 // unguarded is how much is written without a deadline: an idle connection's
@@ -15,8 +16,9 @@ import (
 const unguarded = 8 << 10
 
 // send writes the request; where its body is not small, the body follows while
-// the answer is awaited.
-func (c *call) send() *failure {
+// the answer is awaited. Dead says that the connection had ended while it idled,
+// and that nothing was sent.
+func (c *call) send() (dead bool, f *failure) {
 	c.out = c.appendHead(c.out[:0])
 	c.out = append(c.out, c.body...)
 	now := c.x.Now()
@@ -33,23 +35,25 @@ func (c *call) send() *failure {
 	} else {
 		c.conn.DisarmWrites()
 	}
-	if n, err := c.write(); err != nil {
-		return c.sendFailure(n, err)
-	}
+	n, err := c.write()
 	switch {
+	case err == target.ErrDead:
+		return true, nil
+	case err != nil:
+		return false, c.sendFailure(n, err)
 	case c.expects:
 		c.asking = true
 	case c.stream:
 		c.upload = c.startUpload()
 	}
-	return nil
+	return false, nil
 }
 
 // write writes the request's head, and a small body. Where nothing follows it
 // may have read some of the answer when it returns.
 func (c *call) write() (int, error) {
 	if c.stream || len(c.out) > unguarded {
-		return c.conn.Write(c.out)
+		return c.conn.Send(c.out)
 	}
 	return c.conn.Ask(c.out, c.in)
 }

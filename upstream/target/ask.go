@@ -1,6 +1,7 @@
 package target
 
 import (
+	"errors"
 	"syscall"
 	"time"
 
@@ -8,43 +9,66 @@ import (
 	"gatehouse/http1/wire"
 )
 
+// ErrDead says of an idle connection that the other side has closed it, or sent
+// what nobody asked for. Nothing was written.
+var ErrDead = errors.New("the connection has ended while it idled")
+
 // ask is a small request on its way over a plain connection.
 type ask struct {
 	step    func(fd uintptr) bool // made once
 	request []byte
 	sent    int
 	written bool
+	dead    bool
 	in      *wire.Reader
 }
 
+// Send writes a request, unless the connection has died.
+func (c *Conn) Send(request []byte) (sent int, err error) {
+	if c.Reused && !c.alive() {
+		return 0, ErrDead
+	}
+	return c.Write(request)
+}
+
 // Ask writes a request that the send buffer of an idle connection takes whole,
-// and puts the first bytes of the answer into in. It is one system call for
-// each: before the request is written nothing can be there to read, and so
-// nobody looks. Sent is how much was written; err why not all. That nothing
-// could be read is for the next Read to say.
+// unless the connection has died, and puts the first bytes of the answer into in.
+// It is one system call for each: before the request is written nothing can be
+// there to read, and so nobody looks for it. Sent is how much was written; err
+// why not all. That nothing could be read is for the next Read to say.
 func (c *Conn) Ask(request []byte, in *wire.Reader) (sent int, err error) {
 	if c.ask.step == nil {
-		return c.Write(request)
+		return c.Send(request)
 	}
 	a := &c.ask
-	a.request, a.in, a.sent, a.written = request, in, 0, false
+	a.request, a.in, a.sent, a.written, a.dead = request, in, 0, false, false
 	// It fails before step was called where the read deadline is already over:
 	// that must not keep the request from being sent.
-	_ = c.raw.Read(a.step)
+	failed := c.raw.Read(a.step)
 	sent = a.sent
 	a.request, a.in = nil, nil
-	if sent == len(request) {
+	switch {
+	case a.dead:
+		return 0, ErrDead
+	case sent == len(request):
 		return sent, nil
+	case failed != nil && !a.written:
+		return c.Send(request)
 	}
 	n, err := c.Write(request[sent:])
 	return sent + n, err
 }
 
-// advance writes the request, when it is called for the first time, and reads
-// when the socket has become readable. It reports whether Ask is done.
+// advance looks at the connection and writes the request, when it is called for
+// the first time, and reads when the socket has become readable. It reports
+// whether Ask is done.
 func (c *Conn) advance(fd uintptr) bool {
 	a := &c.ask
 	if !a.written {
+		if c.Reused && socket.Peek(fd) != syscall.EAGAIN {
+			a.dead = true
+			return true
+		}
 		a.written = true
 		a.sent = socket.Write(fd, a.request)
 		return a.sent < len(a.request)

@@ -50,25 +50,20 @@ var (
 	ErrTLS   = errors.New("TLS failed")
 )
 
-// Idle returns an idle connection that is alive; nil where there is none.
+// Idle returns an idle connection; nil where there is none. It may have died:
+// Ask and Send tell.
 func (e *Endpoint) Idle() *Conn {
-	for {
-		e.mu.Lock()
-		n := len(e.idle) - 1
-		if n < 0 {
-			e.mu.Unlock()
-			return nil
-		}
-		c := e.idle[n]
-		e.idle[n] = nil
-		e.idle = e.idle[:n]
-		e.mu.Unlock()
-		if c.alive() {
-			c.Reused = true
-			return c
-		}
-		c.Discard()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := len(e.idle) - 1
+	if n < 0 {
+		return nil
 	}
+	c := e.idle[n]
+	e.idle[n] = nil
+	e.idle = e.idle[:n]
+	c.Reused = true
+	return c
 }
 
 // Dial opens a connection, unless there are limit already; 0 for no limit. The

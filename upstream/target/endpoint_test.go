@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/dial"
+	"gatehouse/http1/wire"
 )
 
 // accepting returns an address, and the connections that were accepted there.
@@ -78,8 +79,8 @@ func TestLastInFirstOut(t *testing.T) {
 	}
 }
 
-// What its other side has closed, or written to, is not handed out.
-func TestOnlyAlive(t *testing.T) {
+// What its other side has closed, or written to, is sent nothing.
+func TestNothingToTheDead(t *testing.T) {
 	address, conns := accepting(t)
 	_, e := endpointAt(t, address)
 	for name, spoil := range map[string]func(net.Conn){
@@ -87,24 +88,25 @@ func TestOnlyAlive(t *testing.T) {
 		"reset":   func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); c.Close() },
 		"written": func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\n\r\n") },
 	} {
-		good := open(t, e)
-		other := <-conns
 		bad := open(t, e)
-		e.Keep(good, time.Now(), 8, time.Minute)
 		e.Keep(bad, time.Now(), 8, time.Minute)
 		spoil(<-conns)
 		deadline := time.Now().Add(5 * time.Second)
 		for bad.alive() && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond) // until loopback has delivered it
 		}
-		if got := e.Idle(); got != good {
-			t.Errorf("%s: it was handed out", name)
+		c, rd := e.Idle(), wire.NewReader()
+		rd.Reset(c)
+		if n, err := c.Ask([]byte(question), rd); n != 0 || err != ErrDead {
+			t.Errorf("%s: asked: %d, %v", name, n, err)
 		}
-		if all, _ := e.Connections(); all != 1 {
-			t.Errorf("%s: %d connections", name, all)
+		if n, err := c.Send([]byte(question)); n != 0 || err != ErrDead {
+			t.Errorf("%s: sent: %d, %v", name, n, err)
 		}
-		good.Discard()
-		other.Close()
+		if rd.Received() {
+			t.Errorf("%s: it was read from", name)
+		}
+		c.Discard()
 	}
 }
 
@@ -115,7 +117,7 @@ func TestAliveAfterDeadline(t *testing.T) {
 	c := open(t, e)
 	_ = c.SetDeadline(time.Unix(1, 0))
 	e.Keep(c, time.Now(), 1, time.Minute)
-	if e.Idle() != c {
+	if !e.Idle().alive() {
 		t.Error("taken for dead")
 	}
 }
