@@ -152,7 +152,10 @@ func (l *Listener) Close(ctx context.Context) error {
 	l.endUnserved()
 	_ = l.socket.Close()
 	err := l.server.Shutdown(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, net.ErrClosed): // the socket, by the line above
+		err = nil
+	case err != nil:
 		_ = l.server.Close()
 	}
 	<-l.done
