@@ -24,7 +24,7 @@ run: build ## build, then run the example shop behind the gateway
 
 test: ## install what is missing, run every test, then the concurrent ones under the race detector
 	scripts/setup test
-	go test -timeout 4m ./...
+	go test -timeout 8m ./...
 	packages=$$(scripts/concurrent) && go test -race -short -timeout 4m $$packages
 
 unit: ## run the tests that need nothing installed

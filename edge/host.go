@@ -9,16 +9,16 @@ import (
 // Fault is why a request cannot be served whatever its route.
 type Fault struct {
 	Status int    // 400, 405 for CONNECT, or 431
-	Reason string // one of few words, for metrics: "host", "target", "method", "body", "header-too-large"
+	Reason string // one of few words, for metrics: "host", "target", "method", "body", "bad-request", "header-too-large"
 	Detail string // for log and trail
 }
 
 // Check refuses what no gateway should serve: CONNECT, OPTIONS *, a target
 // that is neither a path nor an http URL, a Host that is missing, that servers
 // could read in different ways or that is not what HTTP/2's :authority says, a
-// body with GET or HEAD, and on HTTP/2 more headers than the listener takes. What
-// concerns the message's framing, and on HTTP/1 its size, the engine has refused
-// before. It costs no allocation.
+// body with GET or HEAD, and on HTTP/2 more headers than the listener takes and
+// what could not be said by HTTP/1. What concerns the message's framing, and on
+// HTTP/1 its size, the engine has refused before. It costs no allocation.
 func Check(r *http.Request) (f Fault, ok bool) {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -35,6 +35,11 @@ func Check(r *http.Request) (f Fault, ok bool) {
 		return Fault{http.StatusBadRequest, "body", "a body with GET or HEAD"}, false
 	case r.ProtoMajor > 1 && tooLarge(r):
 		return Fault{http.StatusRequestHeaderFieldsTooLarge, "header-too-large", "more headers than limits.header takes"}, false
+	}
+	if r.ProtoMajor > 1 {
+		if reason, detail := undowngradable(r); reason != "" {
+			return Fault{http.StatusBadRequest, reason, detail}, false
+		}
 	}
 	if r.RequestURI != "" && r.RequestURI[0] == '/' {
 		return Fault{}, true

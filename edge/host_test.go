@@ -98,6 +98,36 @@ func TestCheckOfHTTP2(t *testing.T) {
 	}
 }
 
+// What the standard library lets pass of a request by HTTP/2, and HTTP/1 has no
+// words for, or others.
+func TestCheckOfDowngrades(t *testing.T) {
+	for name, test := range map[string]struct {
+		method string
+		length int64
+		header http.Header
+		reason string
+	}{
+		"good":                     {"POST", 5, http.Header{"Content-Length": {"5"}, "Content-Lengths": {"5"}}, ""},
+		"no length":                {"POST", -1, http.Header{}, ""},
+		"a method of one's own":    {"M-SEARCH", 0, nil, ""},
+		"a request line as method": {"GET / HTTP/1.1", 0, nil, "method"},
+		"a tab in a method":        {"G\tET", 0, nil, "method"},
+		"no method":                {"", 0, nil, "method"},
+		"an underscore":            {"POST", -1, http.Header{"Content_length": {"5"}}, "bad-request"},
+		"two dashes":               {"POST", -1, http.Header{"Transfer--Encoding": {"chunked"}}, "bad-request"},
+		"a signed length":          {"POST", 0, http.Header{"Content-Length": {"+5"}}, "bad-request"},
+		"a blank length":           {"POST", 0, http.Header{"Content-Length": {""}}, "bad-request"},
+		"two lengths":              {"POST", 5, http.Header{"Content-Length": {"5", "5"}}, "bad-request"},
+		"another length":           {"POST", 5, http.Header{"Content-Length": {"6"}}, "bad-request"},
+		"too large a length":       {"POST", 0, http.Header{"Content-Length": {"99999999999999999999"}}, "bad-request"},
+	} {
+		r := &http.Request{Method: test.method, ProtoMajor: 2, Host: "shop.test", RequestURI: "/x", URL: &url.URL{Path: "/x"}, Header: test.header, ContentLength: test.length}
+		if f, ok := Check(r); f.Reason != test.reason || ok != (test.reason == "") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 func FuzzHost(f *testing.F) {
 	for _, s := range []string{"shop.test", "Shop.TEST.:80", "[::1]:80", "a@b", "a:b:c", "[", "]:", ":", ".", "a..b"} {
 		f.Add(s)

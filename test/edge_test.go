@@ -16,7 +16,7 @@ import (
 )
 
 // raw sends bytes to an address and returns the answer.
-func raw(t *testing.T, address, text string) answer {
+func raw(t testing.TB, address, text string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

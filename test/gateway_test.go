@@ -25,7 +25,7 @@ import (
 // running is a whole gateway, in this process and on free ports.
 type running struct {
 	*gatehouse.Gateway
-	t     *testing.T
+	t     testing.TB
 	dir   string // of the configuration; its data is below it
 	roots *x509.CertPool
 	log   *lockedBuffer
@@ -36,7 +36,7 @@ type running struct {
 // start boots a gateway from a configuration in a folder of its own. What the
 // text leaves out is filled in: data, an access log, no admin listener, and one
 // HTTPS listener on a free port of 127.0.0.1.
-func start(t *testing.T, text string, files map[string][]byte) *running {
+func start(t testing.TB, text string, files map[string][]byte) *running {
 	t.Helper()
 	r := &running{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
 	for name, data := range files {

@@ -70,8 +70,8 @@ func fields(values map[string]Value) []field {
 func (c *change) empty() bool { return len(c.remove)+len(c.set)+len(c.add) == 0 }
 
 // claim takes out of what the client sent every field that a server could read
-// as one that is set or removed here: behind CGI and its like "_" is "-". In a
-// trailer the very name is one too.
+// as one that is set or removed here: behind CGI and its like "_" is "-", and at
+// some of them so is all other punctuation. In a trailer the very name is one too.
 func (c *change) claim(h http.Header) {
 	for name := range h {
 		for i := range c.set {
@@ -87,7 +87,7 @@ func (c *change) claim(h http.Header) {
 	}
 }
 
-// alike reports whether two names differ in case, and in "_" for "-", at most.
+// alike reports whether two names differ in case and punctuation at most.
 func alike(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -104,10 +104,10 @@ func folded(c byte) byte {
 	switch {
 	case 'A' <= c && c <= 'Z':
 		return c | 0x20
-	case c == '_':
-		return '-'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
 	}
-	return c
+	return '-'
 }
 
 // apply changes h. A header whose value cannot be sent is left out; where it

@@ -169,7 +169,7 @@ func TestUnfitValues(t *testing.T) {
 func TestAlikeNames(t *testing.T) {
 	cfg := mustLoad(t, "headers: {request: {set: {x-who: '${principal.subject}', x_tier: gold}, remove: [x-admin], add: {x-more: b}}}")
 	_, _, r := run(t, cfg, func(x *exchange.Exchange, r *http.Request) {
-		r.Header = http.Header{"X_who": {"root"}, "x-WHO": {"root"}, "X-Tier": {"root"}, "X-Admin": {"1"}, "X_admin": {"1"}, "X-More": {"a"}, "X_more": {"a"}, "X-Whom": {"k"}}
+		r.Header = http.Header{"X_who": {"root"}, "x-WHO": {"root"}, "X-Tier": {"root"}, "X-Admin": {"1"}, "X_admin": {"1"}, "X.Admin": {"1"}, "X.who": {"root"}, "X-More": {"a"}, "X_more": {"a"}, "X-Whom": {"k"}}
 		r.Trailer = http.Header{"X-Who": nil, "X_admin": nil, "X-Tier": nil, "X-More": nil, "X-Kept": nil}
 	}, nil)
 	want := http.Header{"X-Who": {""}, "X_tier": {"gold"}, "X-More": {"a", "b"}, "X_more": {"a"}, "X-Whom": {"k"}}

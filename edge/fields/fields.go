@@ -21,9 +21,9 @@ const (
 // longest is the length in bytes up to which names are compared whole.
 const longest = 32
 
-// Classify returns the class of a field name in any case. "_" counts for "-",
-// as servers behind CGI-like interfaces read it, but then the field is never
-// passed on: no proxy writes it so.
+// Classify returns the class of a field name in any case. "_", "." and all other
+// punctuation counts for "-", as servers behind CGI-like interfaces read it, but
+// then the field is never passed on: no proxy writes it so.
 func Classify(name string) Class {
 	if name == "" {
 		return Never
@@ -40,7 +40,7 @@ func Classify(name string) Class {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			c |= 0x20
-		case c == '_':
+		case c != '-' && isPunctuation(c):
 			c, odd = '-', true
 		}
 		buf[n] = c
@@ -53,6 +53,11 @@ func Classify(name string) Class {
 		return Never
 	}
 	return found
+}
+
+// isPunctuation reports whether c is neither a letter nor a digit.
+func isPunctuation(c byte) bool {
+	return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9')
 }
 
 // isFraming reports whether a server that read the name as its own could take
@@ -153,7 +158,7 @@ func lateField(name string) bool {
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 		}
-		if c == '_' {
+		if isPunctuation(c) {
 			c = '-'
 		}
 		buf[i] = c

@@ -101,6 +101,10 @@ func suspicious(eight uint64) bool {
 	return (low|(del-ones)&^del)&high != 0
 }
 
+// IsToken reports whether s is a token, as methods and field names are (RFC 9110
+// section 5.6.2).
+func IsToken(s string) bool { return validName(s) }
+
 func validName(name string) bool {
 	for i := range len(name) {
 		if classes[name[i]]&isToken == 0 {

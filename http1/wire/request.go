@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -196,7 +197,7 @@ func (f *requestFraming) noteRequest(name, value string) (bool, error) {
 	case "Transfer-Encoding", "Trailer":
 		return f.note(name, value)
 	}
-	if looksLikeFraming(name) {
+	if ResemblesFraming(name) {
 		return false, bad("a field that resembles one of the body's framing")
 	}
 	return true, nil
@@ -242,16 +243,17 @@ func (f *requestFraming) complete(q *Request, b *body) error {
 	return nil
 }
 
-// looksLikeFraming reports whether a lenient server could take name, which is
-// neither, for Content-Length or Transfer-Encoding.
-func looksLikeFraming(name string) bool {
+// ResemblesFraming reports whether a lenient server could take name, which is
+// neither, for Content-Length or Transfer-Encoding: many take any punctuation in
+// a name for the "_" of a CGI variable.
+func ResemblesFraming(name string) bool {
 	const most = len("Transfer-Encoding") + 8
 	if len(name) < len("ContentLength") || len(name) > most {
 		return false
 	}
-	switch name[0] {
-	case 'C', 'T', '-', '_':
-	default:
+	switch c := name[0] | 0x20; {
+	case c == 'c', c == 't':
+	case 'a' <= c && c <= 'z', isDigit(name[0]):
 		return false
 	}
 	var letters [most]byte
@@ -260,7 +262,7 @@ func looksLikeFraming(name string) bool {
 		if c := name[i] | 0x20; 'a' <= c && c <= 'z' {
 			letters[n] = c
 			n++
-		} else if name[i] != '-' && name[i] != '_' {
+		} else if isDigit(name[i]) {
 			return false
 		}
 	}
@@ -281,10 +283,26 @@ func (rd *Reader) ReadBody(p []byte) (int, error) {
 	}
 	piece, err := rd.next(len(p))
 	n := copy(p, piece)
+	for err == nil && n < len(p) && rd.another() {
+		piece, err = rd.next(len(p) - n)
+		n += copy(p[n:], piece)
+	}
 	if err == nil && b.step == ended {
 		err = io.EOF
 	}
 	return n, err
+}
+
+// another reports whether some of a further chunk can be had without waiting for
+// it: small chunks are not worth a write each to whoever reads them.
+func (rd *Reader) another() bool {
+	const end = len("\r\n")
+	have := rd.Rest()
+	if rd.body.step != chunkEnd || len(have) <= end || have[end] == '0' {
+		return false // what may be the last is left for later: a trailer could have to be waited for
+	}
+	line := bytes.IndexByte(have[end:], '\n')
+	return line >= 0 && end+line+1 < len(have)
 }
 
 // readDirect reads a piece of the body without the buffer.

@@ -144,3 +144,32 @@ func normalize(ours, theirs *message) {
 		ours.Host, theirs.Host = "", "" // the target's; the engine compares them
 	}
 }
+
+// Small chunks that have come together are read together, and none is waited
+// for while there is something to read.
+func TestSmallChunksTogether(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, c := range []struct {
+		body string
+		want []string
+	}{
+		{"1\r\na\r\n1\r\nb\r\n2\r\ncd\r\n0\r\n\r\n", []string{"abcd", ""}},
+		{"1\r\na\r\n01\r\nb\r\n0\r\nX: y\r\n\r\n", []string{"a", "b", ""}},
+		{"1\r\na\r\n1\r\n", []string{"a"}},
+		{"1\r\na\r\n1;x=y\r\nb\r\n3\r\nc", []string{"abc"}},
+		{"1\r\na\r\n1", []string{"a"}},
+		{"1\r\na\r\n", []string{"a"}},
+	} {
+		rd := NewRequestReader(64<<10, 100)
+		rd.Reset(strings.NewReader(head + c.body))
+		if _, _, err := rd.ReadRequest(http.Header{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		for _, want := range c.want {
+			if n, err := rd.ReadBody(buf); string(buf[:n]) != want || err != nil && err != io.EOF {
+				t.Errorf("%q: %q %v, want %q", c.body, buf[:n], err, want)
+			}
+		}
+	}
+}
