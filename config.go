@@ -56,6 +56,7 @@ type GatewayLimits struct {
 	Encoders   config.Size     `yaml:"encoders" default:"256MiB" range:"0..1TiB" doc:"memory that compressing may take at once: answers that find no room stay plain"`
 	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
 	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+	TakeOver   config.Duration `yaml:"take-over" default:"10m" range:"0s..24h" doc:"how long accepted requests and tunnels may take to finish in a process that another one has taken over"`
 }
 
 // API is one entry of apis.

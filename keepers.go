@@ -72,17 +72,21 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
-	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
+	if g.taking != nil {
+		k.acme.Retire() // until the folder is this process's alone
+	}
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Fetched:     g.known.keys,
 		Log:         o.Logger,
 	}, sealer)
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
-	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
+	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
 }
 
@@ -207,7 +211,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 		return settings, nil
 	}
 	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
-		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+		return admin.Listen(address, g.inheritAdmin, settings, control{g}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
 		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)

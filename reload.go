@@ -13,6 +13,7 @@ import (
 	"gatehouse/edge"
 	"gatehouse/exchange"
 	"gatehouse/respond"
+	"gatehouse/takeover"
 	"gatehouse/upstream"
 )
 
@@ -44,6 +45,9 @@ func (g *Gateway) install(cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	if err := g.claim(); err != nil {
+		return err
+	}
 	snap.generation = g.generation() + 1
 	g.current.Store(snap)
 	l.commit()
@@ -64,7 +68,7 @@ func (g *Gateway) generation() uint64 {
 	if snap := g.current.Load(); snap != nil {
 		return snap.generation
 	}
-	return 0
+	return g.base
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
@@ -153,7 +157,9 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		g.log.Warn("not reloaded", "error", errDraining)
 		return errDraining
 	}
+	g.tell(takeover.Reloading()...)
 	err := g.reload()
+	g.tell(takeover.Ready, g.statusLine())
 	g.keepers.observe.Reloaded(g.generation(), err)
 	if err != nil {
 		g.log.Error("reload failed; the last configuration stays in force", "error", err)

@@ -16,6 +16,9 @@ type Options = jwt.Options
 // Fetch gets a URL: see jwt.Fetch.
 type Fetch = jwt.Fetch
 
+// Fetched is a key set for a process that takes over: see jwt.Fetched.
+type Fetched = jwt.Fetched
+
 // Keeper keeps what authorizers know over reloads: fetched keys and verified
 // credentials. It is safe for concurrent use.
 type Keeper struct {
@@ -37,6 +40,9 @@ func (k *Keeper) Close() { k.tokens.Close() }
 
 // Keys returns the state of all keys that come from networks, by URL.
 func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
+
+// Fetched returns every key set that has come from a network.
+func (k *Keeper) Fetched() []Fetched { return k.tokens.Fetched() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
 func (k *Keeper) Begin() *Lease { return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures} }

@@ -22,6 +22,9 @@ type Options struct {
 	// Development returns the public JWKS of the development key. It is called
 	// only for a configuration that uses it.
 	Development func() ([]byte, error)
+	// Fetched are key sets that the process had which was taken over, for the
+	// first configuration.
+	Fetched []Fetched
 	// Log is told when keys cannot be fetched, and when they can again.
 	Log *slog.Logger
 }
@@ -88,6 +91,7 @@ type Lease struct {
 
 // Commit makes the lease's Verifiers those that are kept.
 func (l *Lease) Commit() {
+	l.keeper.options.Fetched = nil // what comes later is to be fetched
 	l.verifiers.Commit()
 	l.remotes.Commit()
 }
@@ -136,7 +140,7 @@ func (l *Lease) source(c *Config) (source, string, error) {
 	case URLSource:
 		at := origin{c.JWKS.URL, sha256.Sum256(c.CA.Content)}
 		r, err := l.remotes.Get(at, func() (*remote, error) {
-			return newRemote(c.JWKS.URL, l.keeper.options.Fetch(c.roots()), l.keeper.options.Log), nil
+			return newRemote(c.JWKS.URL, l.keeper.options.Fetch(c.roots()), l.keeper.known(at), l.keeper.options.Log), nil
 		})
 		return r, fmt.Sprintf("url %s by %x", at.url, at.trust), err
 	case DevelopmentSource:

@@ -60,15 +60,18 @@ type remote struct {
 	flight   chan struct{} // closed when the fetch under way or asked for has ended; nil for none
 	asked    time.Time     // when a request last had a fetch made
 	fetched  time.Time     // when keys last came
+	body     []byte        // as they came; nil for never
 	failed   int           // fetches since then that failed
 	failures int           // fetches that failed since the first
 	problem  string        // why the last one failed; "" where it did not
 }
 
-// newRemote starts fetching at once, in the background.
-func newRemote(url string, fetch Fetch, log *slog.Logger) *remote {
+// newRemote starts fetching at once, in the background. What is known already is
+// used until then; nil for nothing.
+func newRemote(url string, fetch Fetch, known *Fetched, log *slog.Logger) *remote {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &remote{url: url, fetch: fetch, log: log.With(slog.String("jwks", url)), ctx: ctx, cancel: cancel, wanted: make(chan struct{}, 1), flight: make(chan struct{})}
+	r.begin(known)
 	go r.run()
 	return r
 }
@@ -101,7 +104,7 @@ func (r *remote) refresh() time.Duration {
 	default:
 	}
 	r.mu.Unlock()
-	set, header, err := r.get()
+	set, body, header, err := r.get()
 	if err == nil {
 		r.install(set)
 	}
@@ -115,23 +118,29 @@ func (r *remote) refresh() time.Duration {
 	if r.problem != "" {
 		r.log.Info("the keys are reachable again")
 	}
-	r.fetched, r.failed, r.problem = time.Now(), 0, ""
+	r.body, r.fetched, r.failed, r.problem = body, time.Now(), 0, ""
 	pause := lifetime(header)
 	return pause - rand.N(pause/10+1) // not all gateways at once
 }
 
-func (r *remote) get() (*keySet, http.Header, error) {
+func (r *remote) get() (*keySet, []byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
 	body, header, err := r.fetch(ctx, r.url)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	set, err := parsePublic(body)
+	return set, body, header, err
+}
+
+// parsePublic reads a key set from a network, which may hold no secrets.
+func parsePublic(body []byte) (*keySet, error) {
 	set, err := parseKeySet(body)
 	if err == nil {
 		err = set.dropSecrets()
 	}
-	return set, header, err
+	return set, err
 }
 
 // install puts new keys to use. Those that are there no longer are gone, with
