@@ -55,6 +55,8 @@ func compile(cfg *Config, report *config.Report) *draft {
 			}
 		}
 	}
+	d.checkDoors(report)
+	d.compileCedar(report)
 	d.table = route.Build(stages, report)
 	d.shareMethods()
 	return d
@@ -126,6 +128,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Match) {
 	e.name, e.at, e.methods = match.String(), r.At, match.Methods
 	e.conditions, e.shape, e.method, e.mapping = r.Match.Conditions(), match.Pattern.Shape(), r.Method, r.Mapping
+	e.headIsGet = match.Methods.HeadIsGet()
 	e.params, e.greedy = match.Pattern.Params(), match.Pattern.Greedy()
 	if own := e.policies.Throttle; len(own) > 0 {
 		e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: own})
@@ -182,7 +185,7 @@ func (d *draft) add(e *endpoint) *endpoint {
 // endpoint returns what all endpoints of a stage have in common.
 func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule *exchange.Rule) *endpoint {
 	e := &endpoint{
-		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, variables: dep.Variables,
+		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, skip: len(dep.Prefix.Segments()), variables: dep.Variables,
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
 	e.throttle = d.levels(a, dep)
@@ -298,13 +301,10 @@ func (e *endpoint) scope() string {
 // checkCredentials reports tokens in query parameters that logs would show.
 func (a *API) checkCredentials(report *config.Report) {
 	for _, name := range names(a.Authorizers) {
-		c := a.Authorizers[name].JWT
-		if c == nil {
-			continue
-		}
-		for _, from := range c.From {
-			if from.Place == "query" && !escape.IsCredential(from.Name) {
-				report.Errorf(c.Of("from"), "a token in the query parameter %q would show in logs, which redact only well-known names: call it access_token", from.Name)
+		params, at := a.Authorizers[name].QueryParameters()
+		for _, param := range params {
+			if !escape.IsCredential(param) {
+				report.Errorf(at, "a credential in the query parameter %q would show in logs, which redact only well-known names: call it access_token", param)
 			}
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"gatehouse/admin"
 	"gatehouse/api"
 	"gatehouse/auth"
+	"gatehouse/auth/identity"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/config"
@@ -63,6 +65,7 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+	Cedar                *cedar.Config           `yaml:"cedar" doc:"files with Cedar policies, which permit what callers do: all of the API's routes but those with authorize: none"`
 	Policy               *policy.ResourceSource  `yaml:"policy" doc:"the API's resource policy, an IAM policy document, in place or as the path of a file: who may call it, from where; of callers that iam does not know, it alone decides beside the authorizers"`
 
 	adopted map[string]bool // those among Authorizers that a definition says
@@ -76,6 +79,7 @@ type Policies struct {
 	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
 	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
+	Identity  *identity.Config   `yaml:"identity" doc:"what services are told of the caller"`
 	Validate  *validate.Config   `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
 	WebSocket *websocket.Config  `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
 	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
@@ -128,6 +132,7 @@ func (p Policies) over(base Policies) Policies {
 	if p.WebSocket == nil {
 		p.WebSocket = base.WebSocket
 	}
+	p.Identity = p.Identity.Over(base.Identity)
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

@@ -2,9 +2,11 @@ package gatehouse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"gatehouse/admin"
@@ -106,3 +108,16 @@ func (c control) Reload(ctx context.Context) (any, error) {
 
 // ReopenLogs opens log files anew, after they were renamed.
 func (g *Gateway) ReopenLogs() error { return g.keepers.observe.Reopen() }
+
+// IdentityKeys implements admin.Gateway: no keys where nobody is told by a token.
+func (c control) IdentityKeys() any {
+	none := json.RawMessage(`{"keys":[]}`)
+	if !slices.ContainsFunc(c.current.Load().endpoints, func(e *endpoint) bool { return e.identityToken() != nil }) {
+		return none
+	}
+	key, err := c.keepers.identity()
+	if err != nil {
+		return none
+	}
+	return json.RawMessage(key.JWKS())
+}

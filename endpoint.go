@@ -7,6 +7,7 @@ import (
 	"gatehouse/api"
 	"gatehouse/api/openapi"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -26,6 +27,8 @@ type endpoint struct {
 	at          config.Pos
 	hosts       []string
 	prefix      api.Prefix
+	skip        int // segments of the path that are the prefix
+	headIsGet   bool
 	variables   map[string]string
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
@@ -48,12 +51,14 @@ type endpoint struct {
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
+	cedar    *cedar.Policies   // nil where no Cedar policy decides
 	rights   *authorize.Rights // nil where no IAM policy decides
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 
 	responses exchange.Responses // the API's own forms of refusals; nil for none
 
+	doors        *doors   // the stage's; nil for none
 	steps        []string // the names of the chain's filters
 	counts       *observe.Route
 	canaryCounts *observe.Route // nil without a canary
@@ -64,6 +69,10 @@ type endpoint struct {
 func (e *endpoint) describe(x *exchange.Exchange) {
 	x.API, x.Stage, x.Route, x.RouteAt = e.api, e.stage, e.name, e.at
 	x.Variables, x.Responses = e.variables, e.responses
+	x.Skip, x.Verb = e.skip, x.Method
+	if e.headIsGet && x.Method == http.MethodHead {
+		x.Verb = http.MethodGet
+	}
 	x.SetTimeout(e.timeout)
 	if e.body > 0 {
 		x.Body.SetLimit(e.body)

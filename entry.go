@@ -160,6 +160,11 @@ func (v *visit) route() {
 		v.refuse(exchange.Refusal{Status: http.StatusMisdirectedRequest, Rule: sniRule, Reason: "misdirected", Detail: "the TLS name is another API's than Host"})
 		return
 	}
+	if door := e.doors.takes(x); door != nil {
+		door.describe(x)
+		v.seen.Route = door.counts
+		e = door
+	}
 	e.chain.ServeHTTP(&x.Writer, r)
 }
 

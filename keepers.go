@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
 	"gatehouse/bound"
 	"gatehouse/compress"
@@ -43,6 +45,7 @@ type keepers struct {
 	sealer    *iam.Sealer
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
+	identity  func() (*devkey.Key, error) // signs what services are told
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
 	tunnels   *tunnel.Keeper
@@ -76,12 +79,20 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		k.acme.Retire() // until the folder is this process's alone
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
+	k.identity = sync.OnceValues(func() (*devkey.Key, error) {
+		return devkey.OpenFile(cfg.Data.Value, identityKey, "gatehouse-")
+	})
 	k.keys = auth.NewKeeper(auth.Options{
-		Fetch:       k.fetcher,
-		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
-		Fetched:     g.known.keys,
-		Log:         o.Logger,
-	}, sealer)
+		Fetch:         k.fetcher,
+		Foreign:       k.foreigner,
+		Development:   func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
+		Client:        k.programClient,
+		ForeignClient: k.foreignClient,
+		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
+		Sessions:      sealer,
+		Fetched:       g.known.keys,
+		Log:           o.Logger,
+	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
@@ -90,9 +101,17 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	return k, nil
 }
 
+// identityKey is the file of the key that signs what services are told of callers.
+const identityKey = "identity-key.json"
+
 // acmeClient is how a CA is asked for certificates, and a webhook for records.
 func (k *keepers) acmeClient(roots *x509.CertPool, plain bool) *http.Client {
 	return k.dialer.HTTPClient(dial.ClientOptions{Timeout: 30 * time.Second, Plain: plain, TLS: &tls.Config{RootCAs: roots}})
+}
+
+// programClient is how authorizers that are programs are asked.
+func (k *keepers) programClient(roots *x509.CertPool, plain bool) *http.Client {
+	return k.dialer.HTTPClient(dial.ClientOptions{Timeout: 30 * time.Second, Plain: plain, KeepAlive: true, TLS: &tls.Config{RootCAs: roots}})
 }
 
 func (k *keepers) clientCertificate() (*tls.Certificate, error) {
@@ -109,7 +128,19 @@ func developmentKeys(data string) ([]byte, error) {
 
 // fetcher gets what the gateway needs from networks for itself.
 func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
-	client := k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}})
+	return fetching(k.dialer.HTTPClient(dial.ClientOptions{Plain: true, TLS: &tls.Config{RootCAs: roots}}))
+}
+
+// foreigner is how servers are asked that others than the operator name.
+func (k *keepers) foreigner(roots *x509.CertPool, listed []netip.Prefix) auth.Fetch {
+	return fetching(k.foreignClient(roots, listed))
+}
+
+func (k *keepers) foreignClient(roots *x509.CertPool, listed []netip.Prefix) *http.Client {
+	return k.dialer.Public(listed...).HTTPClient(dial.ClientOptions{TLS: &tls.Config{RootCAs: roots}})
+}
+
+func fetching(client *http.Client) auth.Fetch {
 	return func(ctx context.Context, url string) ([]byte, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -140,36 +171,39 @@ func (k *keepers) close(ctx context.Context) {
 
 // leases are one reload's hold on all keepers.
 type leases struct {
-	encoders  *compress.Keeper // has nothing to lease
-	acme      *acme.Lease
-	observe   *observe.Lease
-	limits    *limit.Lease
-	sealer    *iam.Sealer   // has nothing to lease
-	signed    *sigv4.Keeper // nor has this
-	bounds    *bound.Lease
-	keys      *auth.Lease
-	upstreams *upstream.Lease
-	mirrors   *mirror.Lease
-	tunnels   *tunnel.Keeper // has nothing to lease
-	listeners *edge.Lease
-	admin     *keeper.Lease[string, *admin.Listener]
+	encoders    *compress.Keeper // has nothing to lease
+	acme        *acme.Lease
+	observe     *observe.Lease
+	limits      *limit.Lease
+	bounds      *bound.Lease
+	sealer      *iam.Sealer   // has nothing to lease
+	signed      *sigv4.Keeper // nor has this
+	identityKey func() (*devkey.Key, error)
+	identity    *devkey.Key // nil where nobody is told by a token
+	keys        *auth.Lease
+	upstreams   *upstream.Lease
+	mirrors     *mirror.Lease
+	tunnels     *tunnel.Keeper // has nothing to lease
+	listeners   *edge.Lease
+	admin       *keeper.Lease[string, *admin.Listener]
 }
 
 func (k *keepers) begin() *leases {
 	return &leases{
-		encoders:  k.encoders,
-		acme:      k.acme.Begin(),
-		observe:   k.observe.Begin(),
-		limits:    k.limits.Begin(),
-		sealer:    k.sealer,
-		signed:    k.keys.Signatures(),
-		bounds:    k.bounds.Begin(),
-		keys:      k.keys.Begin(),
-		upstreams: k.upstreams.Begin(),
-		mirrors:   k.mirrors.Begin(),
-		tunnels:   k.tunnels,
-		listeners: k.listeners.Begin(),
-		admin:     k.admin.Begin(),
+		encoders:    k.encoders,
+		acme:        k.acme.Begin(),
+		observe:     k.observe.Begin(),
+		limits:      k.limits.Begin(),
+		bounds:      k.bounds.Begin(),
+		sealer:      k.sealer,
+		identityKey: k.identity,
+		signed:      k.keys.Signatures(),
+		keys:        k.keys.Begin(),
+		upstreams:   k.upstreams.Begin(),
+		mirrors:     k.mirrors.Begin(),
+		tunnels:     k.tunnels,
+		listeners:   k.listeners.Begin(),
+		admin:       k.admin.Begin(),
 	}
 }
 

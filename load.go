@@ -84,16 +84,36 @@ func (cfg *Config) checkListeners(d *draft, report *config.Report) {
 }
 
 // domains returns every host that an API names.
-func (cfg *Config) domains() []string {
-	var out []string
-	add := func(domains []string) {
-		out = append(out, domains...)
+func (cfg *Config) domains() (out []string) {
+	for _, name := range names(cfg.APIs) {
+		out = append(out, cfg.APIs[name].domains()...)
 	}
+	return out
+}
+
+// domains returns the API's, and its stages'.
+func (a *API) domains() []string {
+	out := texts(a.Domains)
+	for _, stage := range names(a.Stages) {
+		out = append(out, texts(a.Stages[stage].Domains)...)
+	}
+	return out
+}
+
+// clients returns where clients are asked for certificates: on the domains of APIs
+// that have authorizers for them.
+func (cfg *Config) clients() (out []edge.Clients) {
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
-		add(texts(a.Domains))
-		for _, stage := range names(a.Stages) {
-			add(texts(a.Stages[stage].Domains))
+		asks := edge.Clients{Domains: a.domains()}
+		for _, authorizer := range names(a.Authorizers) {
+			if c := a.Authorizers[authorizer].MTLS; c != nil {
+				authorities, _ := c.Authorities() // which were checked
+				asks.Authorities = append(asks.Authorities, authorities...)
+			}
+		}
+		if len(asks.Authorities) > 0 {
+			out = append(out, asks)
 		}
 	}
 	return out

@@ -5,7 +5,9 @@ import (
 
 	"gatehouse/addresses"
 	"gatehouse/auth"
+	"gatehouse/auth/identity"
 	"gatehouse/authorize"
+	"gatehouse/authorize/cedar"
 	"gatehouse/bound"
 	"gatehouse/canary"
 	"gatehouse/compress"
@@ -29,11 +31,13 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("auth", auth.New(p.authorizers))                            // who
 	b.add("authorize", authorize.New(e.policies.Authorize))           // may they
 	b.add("authorize", authorize.ByPolicy(e.rights))                  // by IAM policies
+	b.add("cedar", cedar.New(e.cedar))                                // by Cedar policies
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))        // refused requests never charge these
 	b.add("validate", validate.New(e.policies.Validate, e.operation)) // what the definition says of requests
 	b.add("limits", bound.Concurrent(e.policies.Limits, e.scope(), l.bounds))
-	b.add("canary", canary.New(p.release))                 // where to, for a caller who is known
-	b.add("compress", compress.Plain(e.policies.Compress)) // whoever verifies the request has seen it
+	b.add("canary", canary.New(p.release))                           // where to, for a caller who is known
+	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
+	b.add("identity", identity.New(e.policies.Identity, l.identity)) // whom services are told of
 	mapping := mappingOf(e.mapping)
 	b.add("mapping", transform.Narrow(mapping))
 	b.add("transform", transform.New(e.policies.Headers))

@@ -15,12 +15,11 @@ func planned() map[string]string {
 		"notify":      "notifications",
 
 		"listen.network-acl":         "network ACLs",
-		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
 		"services.*.security-groups": "security groups",
 	}
-	for _, scheme := range []string{"function", "oidc", "mtls", "identity", "ttl"} {
-		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt and iam"
+	for _, scheme := range []string{"function"} {
+		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "api-key": "usage plans and API keys",

@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -73,7 +74,7 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Now: time.Now()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Now: time.Now(), Clients: cfg.clients()}
 	if cfg.ACME != nil {
 		c.Challenge = g.keepers.acme.Challenge
 	}
@@ -89,10 +90,25 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.signsIdentity() {
+		if l.identity, err = l.identityKey(); err != nil {
+			return nil, fmt.Errorf("the key of identity tokens: %w", err)
+		}
+	}
 	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service), forms: make(map[*respond.Config]exchange.Responses)}
 	authorizers, err := b.authorizers()
 	if err != nil {
 		return nil, err
+	}
+	b.known = authorizers
+	byStage := make(map[*endpoint]*doors) // by the stage's default endpoint
+	for _, e := range d.endpoints {
+		if e.fallback == nil {
+			byStage[e] = b.doors(e, l)
+		}
+	}
+	for _, e := range d.endpoints {
+		e.doors = byStage[cmp.Or(e.fallback, e)]
 	}
 	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
 		target, release, err := b.target(e)
@@ -115,6 +131,13 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		config: d.config, policies: policies, observer: observer, table: d.table,
 		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil
+}
+
+// signsIdentity reports whether some route tells its service by a token who calls.
+func (d *draft) signsIdentity() bool {
+	return slices.ContainsFunc(d.endpoints, func(e *endpoint) bool {
+		return e.policies.Identity != nil && e.policies.Identity.Token != nil
+	})
 }
 
 // authorizers leases every authorizer of every API, by API and name.

@@ -1,8 +1,6 @@
 package gatehouse
 
 import (
-	"net/http"
-
 	"gatehouse/api"
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -80,13 +78,7 @@ func pathOr(rewriter func(*exchange.Exchange, []byte) []byte) func(*exchange.Exc
 func (a *API) credentialHeaders() []string {
 	var out []string
 	for _, name := range names(a.Authorizers) {
-		if c := a.Authorizers[name].JWT; c != nil {
-			for _, from := range c.From {
-				if from.Place == "header" {
-					out = append(out, http.CanonicalHeaderKey(from.Name))
-				}
-			}
-		}
+		out = append(out, a.Authorizers[name].Headers()...)
 	}
 	return out
 }

@@ -20,8 +20,8 @@ type Snapshot struct {
 	table      *route.Table[*endpoint]
 	endpoints  []*endpoint
 	nowhere    nowhere
-	aws        *endpoint         // AWS's own services
 	owned      *owned            // nil where no room owns a path
+	aws        *endpoint         // AWS's own services
 	owners     map[string]string // host -> API
 }
 

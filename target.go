@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/answer"
 	"gatehouse/api"
+	"gatehouse/auth"
 	"gatehouse/canary"
 	"gatehouse/cors"
 	"gatehouse/exchange"
@@ -18,6 +19,7 @@ import (
 type binder struct {
 	draft    *draft
 	leases   *leases
+	known    map[string]map[string]*auth.Authorizer
 	services map[string]*upstream.Service // by name, or by address of inline targets
 	forms    map[*respond.Config]exchange.Responses
 }

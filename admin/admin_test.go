@@ -57,6 +57,7 @@ func (f *fake) Reload(context.Context) (any, error) {
 func (f *fake) TakeOver(conn *net.UnixConn)                     { _ = conn.Close() }
 func (f *fake) Restart(context.Context) error                   { return f.broken }
 func (f *fake) ServeAWS(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, "signed") }
+func (f *fake) IdentityKeys() any                               { return "keys" }
 func (f *fake) ReopenLogs() error {
 	f.reopened.Add(1)
 	return f.broken

@@ -20,6 +20,8 @@ type Gateway interface {
 	Routes() any
 	// Certificates lists the certificates that listeners serve.
 	Certificates() any
+	// IdentityKeys returns the JWKS that verifies what services are told of callers.
+	IdentityKeys() any
 	// Explain returns what is remembered of a request.
 	Explain(id string) (any, bool)
 	// Recent lists requests that are remembered, the newest first.

@@ -29,6 +29,7 @@ func (h *handlers) queries() *http.ServeMux {
 	mux.HandleFunc("GET /v1/certificates", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, h.gateway.Certificates())
 	})
+	mux.HandleFunc("GET /v1/identity/keys", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.IdentityKeys()) })
 	mux.HandleFunc("GET /v1/requests", h.recent)
 	mux.HandleFunc("GET /v1/requests/{id}", h.explain)
 	mux.HandleFunc("/", notFound)

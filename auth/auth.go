@@ -2,9 +2,9 @@
 //
 // A route has authorizers, in order. The first whose credential the request
 // carries decides: a bad credential is final. One that names another issuer is
-// not an authorizer's own; where it is nobody's, it is bad. The credential stays
-// in the request. Ways of proving who one is are rooms inside this one, behind
-// the seam of package scheme.
+// not an authorizer's own; where it is nobody's, it is bad. A good one is taken out
+// of the request, so that no service can use or leak it. Ways of proving who one
+// is are rooms inside this one, behind the seam of package scheme.
 package auth
 
 import (
@@ -53,6 +53,9 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case v.Principal != nil:
 		x.Principal = v.Principal
 		x.Trail.Add(a.rule, exchange.Allowed, "")
+		if !a.forward {
+			a.scheme.Strip(x, r)
+		}
 		f.next.ServeHTTP(w, r)
 	case v.Found:
 		a.refuse(w, r, v)
@@ -79,7 +82,7 @@ func (f *filter) authenticate(x *exchange.Exchange, r *http.Request) (first *Aut
 
 // refuse answers a request whose credential is not good.
 func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, v scheme.Verdict) {
-	refusal := exchange.Refusal{Status: v.Status, Type: v.Type, Kind: kind(v), Message: v.Message, Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
+	refusal := exchange.Refusal{Status: v.Status, Kind: kind(v), Type: v.Type, Message: v.Message, Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
 	if v.Body != nil {
 		refusal = exchange.BodyRefusal(a.rule, v.Body)
 	}

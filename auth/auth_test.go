@@ -58,8 +58,10 @@ func newSite(t *testing.T, text string) *site {
 			}
 		},
 		Development: func() ([]byte, error) { return key.JWKS(), nil },
+		Client:      func(*x509.CertPool, bool) *http.Client { return &http.Client{Transport: &http.Transport{}} },
+		Sessions:    iam.NewSealer([32]byte{}),
 		Log:         slog.New(slog.DiscardHandler),
-	}, iam.NewSealer([32]byte{}))
+	})
 	t.Cleanup(keeper.Close)
 	s := &site{key: key, authorizers: make(map[string]*Authorizer)}
 	lease := keeper.Begin()
@@ -241,13 +243,17 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The credential stays in the request: the service behind may want it.
-func TestCredentialStays(t *testing.T) {
-	s := newSite(t, usual)
-	r := get("/orders", "Authorization", "Bearer "+s.token(t, "shop", time.Hour))
-	before := r.Header.Clone()
-	if a := s.ask(t, "customers", r); a.Code != 200 || r.Header.Get("Authorization") != before.Get("Authorization") {
-		t.Errorf("%d %v", a.Code, r.Header)
+// The credential ends here, from all places where it may stand, unless it is asked
+// for.
+func TestCredentialEnds(t *testing.T) {
+	s := newSite(t, strings.Replace(usual, "  partners:", "  kept: {forward-credential: true, jwt: {issuer: i, audience: shop, jwks: development}}\n  partners:", 1))
+	for name, want := range map[string]string{"customers": "a=b", "kept": "a=b; session=other Bearer"} {
+		r := get("/orders", "Authorization", "Bearer "+s.token(t, "shop", time.Hour), "Cookie", "a=b; session=other")
+		a := s.ask(t, name, r)
+		kept, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if got := strings.TrimSpace(r.Header.Get("Cookie") + " " + kept); a.Code != 200 || got != want {
+			t.Errorf("%s: %d %q", name, a.Code, got)
+		}
 	}
 }
 
@@ -260,7 +266,7 @@ func TestDevelopmentKeyMissing(t *testing.T) {
 			return nil, err
 		}
 		return key.JWKS(), nil
-	}}, iam.NewSealer([32]byte{}))
+	}})
 	defer keeper.Close()
 	lease := keeper.Begin()
 	_, err := lease.Authorizer("shop", &Config{Name: "a", JWT: &jwt.Config{JWKS: jwt.Source{Kind: jwt.DevelopmentSource}}}, nil)

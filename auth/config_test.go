@@ -13,8 +13,8 @@ func TestConfigErrors(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"authorizers: {customers: {}}", "exactly one scheme"},
 		{"authorizers: {customers: {jwt: null}}", "issuer"},
-		{"authorizers: {customers: {oidc: {}}}", `unknown key "oidc"`},
-		{"authorizers: {customers: {iam: {}, jwt: {issuer: i, audience: a, jwks: development}}}", "exactly one scheme: jwt or iam"},
+		{"authorizers: {customers: {oauth: {}}}", `unknown key "oauth"`},
+		{"authorizers: {customers: {iam: {}, jwt: {issuer: i, audience: a, jwks: development}}}", "exactly one scheme: jwt, introspection, iam"},
 		{"authorizers: {customers: {iam: {unsigned-payload: always}}}", "wanted tls or refuse"},
 		{"authorizers: {customers: {iam: {body: 2GiB}}}", "wanted 1 to 1GiB"},
 		{"authorizers: {none: {jwt: {issuer: i, audience: a, jwks: development}}}", "no authorizer can be called none"},

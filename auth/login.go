@@ -15,6 +15,9 @@ import (
 // of pages and everybody else get a status that they can read, and so does who
 // asks for a login that wants a credential itself.
 func sendToLogin(w http.ResponseWriter, r *http.Request, a *Authorizer, v scheme.Verdict) bool {
+	if s, ok := a.scheme.(scheme.Starter); ok {
+		return isNavigation(r) && s.Start(w, exchange.From(r), r)
+	}
 	login := a.scheme.Login()
 	if login == "" || !isNavigation(r) {
 		return false
@@ -86,19 +89,7 @@ func returnTo(login string, x *exchange.Exchange, r *http.Request, secrets []str
 	if strings.HasPrefix(login, "/") {
 		return "/" + strings.TrimLeft(to, "/") // never //host
 	}
-	return proto(x, r) + "://" + r.Host + to
-}
-
-// proto is the scheme that the person's browser used: the edge writes
-// X-Forwarded-Proto, by the word of nobody but a trusted proxy that ends TLS.
-func proto(x *exchange.Exchange, r *http.Request) string {
-	if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
-		return said
-	}
-	if x.Conn.TLS {
-		return "https"
-	}
-	return "http"
+	return scheme.Proto(x, r) + "://" + r.Host + to
 }
 
 // without returns a query less the parameters of the names.

@@ -22,7 +22,10 @@ type ClientOptions struct {
 	Timeout time.Duration // of a whole fetch with its redirects; 0 for 10 s
 	Limit   int64         // of an answer's body, in bytes; 0 for 1 MiB
 	Plain   bool          // http is allowed too: the operator wrote such a URL
-	TLS     *tls.Config   // whom to trust, and who we are; nil for the system's roots. It is cloned.
+	// KeepAlive keeps connections for the next request. Whoever sets it ends them by
+	// the client's CloseIdleConnections.
+	KeepAlive bool
+	TLS       *tls.Config // whom to trust, and who we are; nil for the system's roots. It is cloned.
 }
 
 // The errors of an HTTPClient's own, beside the Dialer's.
@@ -34,11 +37,17 @@ var (
 
 const maxRedirects = 3
 
+// What a client with KeepAlive keeps.
+const (
+	maxIdle     = 16
+	idleTimeout = time.Minute
+)
+
 // HTTPClient returns a client for what the gateway fetches for itself: key
 // sets, discovery documents, introspection. It speaks https only, follows
 // redirects within scheme, host and port only, fails with ErrTooLarge where a
 // body is over the limit, ignores proxies of the environment, and keeps no
-// connection open, so that nothing of it needs to be closed.
+// connection open unless told to, so that nothing of it needs to be closed.
 func (d *Dialer) HTTPClient(o ClientOptions) *http.Client {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultClientTimeout
@@ -55,7 +64,9 @@ func (d *Dialer) HTTPClient(o ClientOptions) *http.Client {
 		DialContext:            d.dialContext,
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    o.Timeout,
-		DisableKeepAlives:      true,
+		DisableKeepAlives:      !o.KeepAlive,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	return &http.Client{Transport: &fetcher{t, o}, Timeout: o.Timeout, CheckRedirect: sameHost}
@@ -80,9 +91,12 @@ func hostPort(u *url.URL) string {
 
 // fetcher refuses schemes and cuts bodies.
 type fetcher struct {
-	next    http.RoundTripper
+	next    *http.Transport
 	options ClientOptions
 }
+
+// CloseIdleConnections is what the client's calls.
+func (f *fetcher) CloseIdleConnections() { f.next.CloseIdleConnections() }
 
 func (f *fetcher) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" && !(f.options.Plain && r.URL.Scheme == "http") {

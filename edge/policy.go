@@ -62,7 +62,7 @@ type settings struct {
 	minVersion                               uint16
 	redirect                                 redirectTo
 	redirecting                              bool
-	trusted, serve                           string
+	trusted, serve, clients                  string
 }
 
 // Compilation is what Compile needs beside the listeners.
@@ -79,6 +79,8 @@ type Compilation struct {
 	// Challenge is asked at every TLS handshake for the configuration of a CA
 	// that wants to see a challenge by ACME, nil for all others. May be nil.
 	Challenge func(*tls.ClientHelloInfo) (*tls.Config, error)
+	// Clients say on which domains clients are asked for certificates.
+	Clients []Clients
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies
@@ -127,6 +129,9 @@ func compileOne(l *Listener, key string, target redirectTo, c Compilation, repor
 		return p
 	}
 	p.hsts = hstsValue(l.TLS.HSTS.D())
+	for i := range c.Clients {
+		p.settings.clients += c.Clients[i].key() + "\n"
+	}
 	if !p.compileTLS(l.TLS, c, report) {
 		return nil
 	}

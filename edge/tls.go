@@ -69,6 +69,9 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 		// leads to.
 		GetConfigForClient: c.Challenge,
 	}
+	if len(c.Clients) > 0 {
+		p.tls.GetConfigForClient = asking(p.tls, &c)
+	}
 	return true
 }
 
@@ -96,6 +99,9 @@ func tlsKey(t *TLS, c Compilation) string {
 	for i := range t.Certificates.Files {
 		part(t.Certificates.Files[i].Cert.Content)
 		part(t.Certificates.Files[i].Key.Content)
+	}
+	for _, clients := range c.Clients {
+		part([]byte(clients.key()))
 	}
 	fmt.Fprintf(h, "acme:%v:%v:", t.Certificates.ACME, c.Challenge != nil)
 	if t.Certificates.issues() {

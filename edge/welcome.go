@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -171,6 +172,9 @@ func (l *listener) handshake(c *conn) {
 		return
 	}
 	c.info.SNI = certs.Normal(state.ServerName)
+	if shown := state.PeerCertificates; len(shown) > 0 {
+		c.info.Certificates, c.info.Fingerprint = shown, sha256.Sum256(shown[0].Raw)
+	}
 	if state.NegotiatedProtocol == "h2" {
 		l.handOver(c, secure, true)
 		return

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -17,6 +19,11 @@ type Conn struct {
 	Trusted  bool           // Peer may say on whose behalf it speaks (X-Forwarded-*, Forwarded)
 	TLS      bool
 	SNI      string // lower case, without a final dot; empty without TLS
+	// Certificates are what the client showed, its own first. Nobody has verified
+	// them but for the client's having the key of the first. Nil where it was asked
+	// for none, or showed none. Fingerprint is the first one's SHA-256.
+	Certificates []*x509.Certificate
+	Fingerprint  [sha256.Size]byte
 }
 
 // Param is one path parameter: the part of the path that {name} matched.
@@ -83,6 +90,8 @@ type Exchange struct {
 	RouteAt   Position          // where the route stands
 	Params    []Param           // in the order of the path
 	Variables map[string]string // the stage's, or the canary's; never written to
+	Skip      int               // the first segments of the path that are the stage's
+	Verb      string            // the method that policies decide about: GET for a HEAD that a route for GET serves
 	Allow     string            // the methods that the path takes, where the request's is none of them
 	Responses Responses         // the API's own forms of refusals; nil for none
 

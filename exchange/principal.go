@@ -9,6 +9,7 @@ type Principal struct {
 	Subject string         // who it is, in the issuer's words
 	Scopes  []string       // what the credential is good for
 	Claims  map[string]any // the credential's own claims
+	APIKey  string         // the key of a usage plan that the authorizer names for the caller; "" for none, and never logged
 	Rights  Rights         // what it may do by policies of its own; nil for kinds that have none
 }
 

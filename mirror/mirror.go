@@ -46,7 +46,7 @@ func New(s *Shadow, l *Lease) func(http.Handler) http.Handler {
 
 // usual are the header fields that usually prove who calls.
 func usual() []string {
-	return []string{"Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "X-Amz-Security-Token", "X-Csrf-Token", "X-Xsrf-Token"}
+	return []string{"Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "X-Amz-Security-Token", "X-Csrf-Token", "X-Xsrf-Token", "X-Gatehouse-Identity"}
 }
 
 // Field is the header that marks a copy: it holds the request's id. No client

@@ -30,6 +30,9 @@ type message struct {
 	from     string // the client that a PROXY header names; none where empty
 	stalls   bool   // the body's last byte never comes
 	signer   *signer
+
+	certificate *tls.Certificate // what the client shows; nil for none
+	sessions    tls.ClientSessionCache
 }
 
 // answer is what came back.
@@ -72,7 +75,11 @@ func (m message) connect(r *running, protocol string) (net.Conn, error) {
 	if name == "" {
 		name = "localhost"
 	}
-	secure := tls.Client(conn, &tls.Config{RootCAs: r.roots, ServerName: name, NextProtos: []string{protocol}})
+	conf := &tls.Config{RootCAs: r.roots, ServerName: name, NextProtos: []string{protocol}, ClientSessionCache: m.sessions}
+	if m.certificate != nil { // whatever authorities the gateway names
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return m.certificate, nil }
+	}
+	secure := tls.Client(conn, conf)
 	if err := secure.Handshake(); err != nil {
 		_ = conn.Close()
 		return nil, err

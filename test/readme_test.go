@@ -101,6 +101,7 @@ var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 var (
 	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks|file): *"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
+	exampleCedar   = regexp.MustCompile(`(?:policies|cedar): *\[?"?([\w./-]+\.cedar)`)
 	exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
 	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
 )
@@ -140,6 +141,9 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 	}
 	for _, found := range exampleProgram.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("#!/bin/sh\n"))
+	}
+	for _, found := range exampleCedar.FindAllStringSubmatch(example, -1) {
+		write(t, filepath.Join(dir, found[1]), []byte("permit (principal, action, resource);\n"))
 	}
 	for _, found := range exampleInclude.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("services: {}\n"))

@@ -24,6 +24,7 @@ type stage struct {
 	backends map[string]string
 	names    *dnstest.Server
 	issuer   string
+	asked    string // the program that authorizes
 	keys     map[string]*devkey.Key
 	pem      []byte // the secure backend's certificate
 }
@@ -46,6 +47,7 @@ var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
 //	{{issuer}}                        of a service with a key set at /jwks: at the
 //	                                  first fetch key 1, then keys 1 and 2; at
 //	                                  /failing these with status 500
+//	{{program}}                       the URL of a program that authorizes: see program_test.go's answers
 //	{{keys 1}}                        a key set with that key alone
 //	{{token sub=alice scope=a,b iss=... aud=... for=-1h key=1}}
 //	                                  a token, signed with the development key
@@ -68,6 +70,8 @@ func (s *stage) expand(text string) string {
 			return s.issuerAddress()
 		case "keys":
 			return string(keySet(s.key(words[1])))
+		case "program":
+			return s.program()
 		case "token":
 			return s.token(words[1:])
 		case "repeat":

@@ -42,22 +42,26 @@ type jwk struct {
 // Open returns the key of a data folder, making folder and key where they are
 // not there yet. The key's file is readable for its owner alone; one that
 // others can read is refused.
-func Open(folder string) (*Key, error) {
-	path := filepath.Join(folder, File)
-	key, err := read(path)
+func Open(folder string) (*Key, error) { return OpenFile(folder, File, "development-") }
+
+// OpenFile is Open for a key in another file, whose name (kid) begins with a
+// prefix: it is another key, for another purpose.
+func OpenFile(folder, file, prefix string) (*Key, error) {
+	path := filepath.Join(folder, file)
+	key, err := read(path, prefix)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	if err := create(folder, path); err != nil {
+	if err := create(folder, path, prefix); err != nil {
 		return nil, err
 	}
-	return read(path)
+	return read(path, prefix)
 }
 
-func read(path string) (*Key, error) {
+func read(path, prefix string) (*Key, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -69,14 +73,14 @@ func read(path string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parse(data)
+	key, err := parse(data, prefix)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no development key: remove it for a new one (%w)", path, err)
+		return nil, fmt.Errorf("%s is no such key: remove it for a new one (%w)", path, err)
 	}
 	return key, nil
 }
 
-func parse(data []byte) (*Key, error) {
+func parse(data []byte, prefix string) (*Key, error) {
 	var j jwk
 	if err := json.Unmarshal(data, &j); err != nil {
 		return nil, errors.New("it is not JSON")
@@ -89,12 +93,12 @@ func parse(data []byte) (*Key, error) {
 	if err != nil {
 		return nil, errors.New("it is not a private key on P-256")
 	}
-	return newKey(private), nil
+	return newKey(private, prefix), nil
 }
 
 // create writes a new key whole or not at all, and leaves one that another
 // process has made meanwhile.
-func create(folder, path string) error {
+func create(folder, path, prefix string) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -103,14 +107,14 @@ func create(folder, path string) error {
 	if err != nil {
 		return err
 	}
-	k := newKey(private)
+	k := newKey(private, prefix)
 	j := k.jwk()
 	j.D = encode(d)
 	data, err := json.Marshal(j)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, File+".*") // with mode 0600
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".*") // with mode 0600
 	if err != nil {
 		return err
 	}
@@ -130,12 +134,12 @@ func create(folder, path string) error {
 	return nil
 }
 
-func newKey(private *ecdsa.PrivateKey) *Key {
+func newKey(private *ecdsa.PrivateKey, prefix string) *Key {
 	k := &Key{private: private}
 	j := k.jwk()
 	// The name is the key's thumbprint (RFC 7638).
 	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + j.X + `","y":"` + j.Y + `"}`))
-	k.id = "development-" + encode(sum[:9])
+	k.id = prefix + encode(sum[:9])
 	return k
 }
 

@@ -2,10 +2,12 @@ package jwt
 
 import (
 	"crypto/x509"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
+	"gatehouse/auth/discovery"
 	"gatehouse/config"
 )
 
@@ -14,8 +16,9 @@ type Config struct {
 	config.At
 	Issuer     string          `yaml:"issuer,required" doc:"who makes the tokens: their iss, exactly"`
 	Audience   []string        `yaml:"audience,required" single:"true" doc:"for whom tokens are: their aud names at least one of these, exactly"`
-	JWKS       Source          `yaml:"jwks" doc:"the issuer's public keys: a file, an https URL, or development for the key that gatehouse token signs with"`
+	JWKS       Source          `yaml:"jwks" doc:"the issuer's public keys: a file, an https URL, or development for the key that gatehouse token signs with; default: where the issuer, a URL, says that they are"`
 	CA         config.File     `yaml:"ca" doc:"certificates of the authorities that the server of jwks is known by, PEM; default: the system's"`
+	Addresses  []netip.Prefix  `yaml:"addresses" single:"true" doc:"private addresses at which the keys may be, where the issuer says where they are: 10.1.0.0/16; public ones, and the issuer's own server, always may"`
 	Secret     config.Secret   `yaml:"secret" doc:"the secret that tokens are signed with, in place of jwks; at least 32 bytes"`
 	Algorithms []string        `yaml:"algorithms" single:"true" enum:"RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA|Ed25519|HS256|HS384|HS512" doc:"signatures allowed; default: all that verify with a public key, or HS256 with a secret"`
 	Leeway     config.Duration `yaml:"leeway" default:"30s" range:"0s..5m" doc:"how far the issuer's clock and ours may differ"`
@@ -45,18 +48,37 @@ func (c *Config) Check(r *config.Report) {
 	case c.JWKS.IsSet():
 		c.checkKeys(r)
 	default:
-		r.Errorf(c.Pos, "the keys are missing: write jwks: FILE, jwks: https://..., jwks: development, or secret: ${file:...}")
+		c.checkDiscovery(r)
 	}
+	if len(c.Addresses) > 0 && (c.JWKS.IsSet() || c.Secret.IsSet()) {
+		r.Errorf(c.Of("addresses"), "addresses is for issuers that say where their keys are: remove jwks and secret, or addresses")
+	}
+}
+
+// checkDiscovery holds that the issuer can be asked for its keys.
+func (c *Config) checkDiscovery(r *config.Report) {
+	if problem := discovery.CheckIssuer(c.Issuer); problem != "" && !c.Broken("jwks") {
+		r.Errorf(c.Pos, "the keys are missing: write jwks: FILE, jwks: https://..., jwks: development, or secret: ${file:...}; or let the issuer say where they are (%s)", problem)
+	}
+	c.checkKeys(r)
 }
 
 func (c *Config) checkCA(r *config.Report) {
 	switch {
 	case !c.CA.IsSet():
-	case !strings.HasPrefix(strings.ToLower(c.JWKS.URL), "https:"):
+	case !strings.HasPrefix(strings.ToLower(c.keysURL()), "https:"):
 		r.Errorf(c.Of("ca"), "ca is for keys that come over https: write jwks: https://..., or remove ca")
 	case c.roots() == nil:
 		r.Errorf(c.Of("ca"), "%s has no certificate in PEM", c.CA.Path)
 	}
+}
+
+// keysURL is the URL that leads to the keys; "" for none.
+func (c *Config) keysURL() string {
+	if c.JWKS.IsSet() || c.Secret.IsSet() {
+		return c.JWKS.URL
+	}
+	return c.Issuer
 }
 
 // roots returns whom the server of the keys is trusted by; nil for the system's
@@ -138,9 +160,10 @@ func (c *Config) secretKey() *key {
 // SourceKind is where keys come from.
 type SourceKind uint8
 
-// The kinds of sources; the zero one is none.
+// The kinds of sources.
 const (
-	FileSource SourceKind = iota + 1
+	NoSource SourceKind = iota // the issuer says where they are
+	FileSource
 	URLSource
 	DevelopmentSource
 )

@@ -62,7 +62,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Leeway.D() != 30*time.Second || len(c.Audience) != 1 || c.Expiry != "required" || len(c.From) != 1 || c.From[0] != (From{"header", "Authorization"}) || c.JWKS.Kind != FileSource {
+	if c.Leeway.D() != 30*time.Second || len(c.Audience) != 1 || c.Expiry != "required" || len(c.From) != 1 || c.From[0] != (From{Place: "header", Name: "Authorization"}) || c.JWKS.Kind != FileSource {
 		t.Errorf("defaults: %+v", c)
 	}
 	for _, text := range []string{
@@ -154,7 +154,7 @@ func TestDigest(t *testing.T) {
 		func(c *Config) { c.Algorithms = []string{"ES256"} },
 		func(c *Config) { c.Leeway++ },
 		func(c *Config) { c.Expiry = "optional" },
-		func(c *Config) { c.From = append(c.From, From{"cookie", "a"}) },
+		func(c *Config) { c.From = append(c.From, From{Place: "cookie", Name: "a"}) },
 		func(c *Config) { c.Login = "/login" },
 		func(c *Config) { c.Origins = []Origin{"https://a.test"} },
 	}

@@ -1,9 +1,6 @@
 package jwt
 
 import (
-	"net/http"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -56,32 +53,4 @@ func compare(t *testing.T, v *Verifier, public any, text string) {
 	} else if said.Subject != verdict.Principal.Subject {
 		t.Errorf("subject %q here, %q with go-jose:\n%s", verdict.Principal.Subject, said.Subject, text)
 	}
-}
-
-// FuzzPlaces holds the readers of cookies and queries against net/http and net/url,
-// which services may well read them by: they find no other token than the one
-// that is judged.
-func FuzzPlaces(f *testing.F) {
-	for _, seed := range []string{"session=a", "session=a; session=b", `session="a"`, "session =a", " session=a;session=a", "x=session=a", "session", "SESSION=a; session=", "session=a%20b&session=a+b", "s%65ssion=a&b", "session=\"a;b\"", "\tsession\t=\ta"} {
-		f.Add(seed, seed)
-	}
-	f.Fuzz(func(t *testing.T, one, two string) {
-		if strings.ContainsAny(one+two, "\r\n") {
-			return // no field holds them
-		}
-		r := &http.Request{Header: http.Header{"Cookie": {one, two}}}
-		token, found, err := findCookie(r.Header["Cookie"], "session")
-		for _, c := range r.Cookies() {
-			if value := trim(c.Value); c.Name == "session" && value != "" && err == nil && value != token {
-				t.Errorf("%q: net/http finds %q; judged is %q, %v", r.Header, c.Value, token, found)
-			}
-		}
-		token, found, err = findQuery(one, "session")
-		theirs, _ := url.ParseQuery(one)
-		for _, value := range theirs["session"] {
-			if value != "" && err == nil && value != token {
-				t.Errorf("%q: net/url finds %q; judged is %q, %v", one, value, token, found)
-			}
-		}
-	})
 }

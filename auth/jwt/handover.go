@@ -9,10 +9,11 @@ import (
 // Fetched is a key set as it came from its URL, for a process that takes over:
 // it verifies tokens from its first request on, though the issuer be down.
 type Fetched struct {
-	URL   string    `json:"url"`
-	Trust []byte    `json:"trust"` // whom its server is trusted by
-	Body  []byte    `json:"body"`
-	At    time.Time `json:"at"`
+	URL    string    `json:"url"`
+	Listed string    `json:"listed,omitempty"` // the private addresses where its keys may be
+	Trust  []byte    `json:"trust"`            // whom its server is trusted by
+	Body   []byte    `json:"body"`
+	At     time.Time `json:"at"`
 }
 
 // Fetched returns every key set that has come from a network.
@@ -22,7 +23,7 @@ func (k *Keeper) Fetched() []Fetched {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.body != nil {
-			out = append(out, Fetched{at.url, at.trust[:], r.body, r.fetched})
+			out = append(out, Fetched{at.url, at.listed, at.trust[:], r.body, r.fetched})
 		}
 	})
 	return out
@@ -32,7 +33,7 @@ func (k *Keeper) Fetched() []Fetched {
 // nothing.
 func (k *Keeper) known(at origin) *Fetched {
 	for i := range k.options.Fetched {
-		if f := &k.options.Fetched[i]; f.URL == at.url && bytes.Equal(f.Trust, at.trust[:]) {
+		if f := &k.options.Fetched[i]; f.URL == at.url && f.Listed == at.listed && bytes.Equal(f.Trust, at.trust[:]) {
 			return f
 		}
 	}

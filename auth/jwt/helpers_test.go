@@ -157,7 +157,7 @@ func testConfig(keys ...signerKey) *Config {
 	return &Config{
 		Issuer: testIssuer, Audience: []string{testAudience}, Expiry: "required",
 		JWKS:   Source{Kind: FileSource, File: config.File{Path: "jwks.json", Content: jwks(keys...)}},
-		Leeway: config.Duration(30 * time.Second), From: []From{{"header", "Authorization"}},
+		Leeway: config.Duration(30 * time.Second), From: []From{{Place: "header", Name: "Authorization"}},
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"gatehouse/auth/discovery"
 	"gatehouse/keeper"
 )
 
@@ -19,6 +21,9 @@ type Options struct {
 	// Fetch returns what gets the keys behind URLs from servers that the roots
 	// vouch for; nil for the system's.
 	Fetch func(roots *x509.CertPool) Fetch
+	// Foreign returns what gets keys from servers that an issuer names: public ones,
+	// and those that are listed.
+	Foreign func(roots *x509.CertPool, listed []netip.Prefix) Fetch
 	// Development returns the public JWKS of the development key. It is called
 	// only for a configuration that uses it.
 	Development func() ([]byte, error)
@@ -40,12 +45,13 @@ type Keeper struct {
 
 // origin is where keys come from, and a hash of whom their server is trusted by.
 type origin struct {
-	url   string
-	trust [sha256.Size]byte
+	url    string
+	listed string // the private addresses where else keys may be; "" without discovery, too
+	trust  [sha256.Size]byte
 }
 
 func (o origin) compare(p origin) int {
-	return cmp.Or(strings.Compare(o.url, p.url), bytes.Compare(o.trust[:], p.trust[:]))
+	return cmp.Or(strings.Compare(o.url, p.url), strings.Compare(o.listed, p.listed), bytes.Compare(o.trust[:], p.trust[:]))
 }
 
 // NewKeeper returns a Keeper without keys.
@@ -137,10 +143,17 @@ func (l *Lease) source(c *Config) (source, string, error) {
 		return fixed{&keySet{keys: []*key{c.secretKey()}}}, "secret " + c.Secret.Reveal(), nil
 	}
 	switch c.JWKS.Kind {
-	case URLSource:
-		at := origin{c.JWKS.URL, sha256.Sum256(c.CA.Content)}
+	case NoSource:
+		at := origin{discovery.URL(c.Issuer), fmt.Sprint(c.Addresses), sha256.Sum256(c.CA.Content)}
 		r, err := l.remotes.Get(at, func() (*remote, error) {
-			return newRemote(c.JWKS.URL, l.keeper.options.Fetch(c.roots()), l.keeper.known(at), l.keeper.options.Log), nil
+			o := &l.keeper.options
+			return newRemote(spring{at.url, c.Issuer, o.Fetch(c.roots()), o.Foreign(c.roots(), c.Addresses)}, l.keeper.known(at), o.Log), nil
+		})
+		return r, fmt.Sprintf("issuer %s by %x, %s", at.url, at.trust, at.listed), err
+	case URLSource:
+		at := origin{url: c.JWKS.URL, trust: sha256.Sum256(c.CA.Content)}
+		r, err := l.remotes.Get(at, func() (*remote, error) {
+			return newRemote(spring{url: c.JWKS.URL, fetch: l.keeper.options.Fetch(c.roots())}, l.keeper.known(at), l.keeper.options.Log), nil
 		})
 		return r, fmt.Sprintf("url %s by %x", at.url, at.trust), err
 	case DevelopmentSource:

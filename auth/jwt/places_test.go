@@ -9,7 +9,7 @@ import (
 
 func TestPlaces(t *testing.T) {
 	c := testConfig(testKeys()["p256"])
-	c.From = []From{{"header", "Authorization"}, {"header", "X-Token"}, {"cookie", "session"}, {"query", "token"}}
+	c.From = []From{{Place: "header", Name: "Authorization"}, {Place: "header", Name: "X-Token"}, {Place: "cookie", Name: "session"}, {Place: "query", Name: "token"}}
 	v := newTestVerifier(t, c)
 	tok := issue("p256")
 	escaped := strings.ReplaceAll(tok, ".", "%2E")
@@ -79,7 +79,7 @@ func TestPlaces(t *testing.T) {
 // send: such requests must not change anything.
 func TestCrossOrigin(t *testing.T) {
 	c := testConfig(testKeys()["p256"])
-	c.From = []From{{"header", "Authorization"}, {"cookie", "session"}}
+	c.From = []From{{Place: "header", Name: "Authorization"}, {Place: "cookie", Name: "session"}}
 	c.Origins = []Origin{"https://www.shop.test"}
 	v := newTestVerifier(t, c)
 	tok := issue("p256")

@@ -11,11 +11,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/auth/discovery"
 )
 
 // Fetch gets a URL: the body and the header of an answer with status 200, or
 // an error. It bounds the body to a little over 1 MiB and follows ctx.
-type Fetch func(ctx context.Context, url string) ([]byte, http.Header, error)
+type Fetch = discovery.Fetch
 
 // How keys are fetched.
 const (
@@ -45,11 +47,18 @@ type fixed struct{ set *keySet }
 func (f fixed) current() *keySet { return f.set }
 func (f fixed) renewed() *keySet { return f.set }
 
+// spring is where keys come from, and what gets them from there.
+type spring struct {
+	url     string // of the keys, or of the issuer's description
+	issuer  string // whose description says where the keys are; "" where url does
+	fetch   Fetch
+	foreign Fetch // gets keys from a server that the issuer names, and the operator did not
+}
+
 // remote is the keys behind a URL. Its goroutine fetches them until it is
 // retired; what was fetched last stays in use as long as nothing better comes.
 type remote struct {
-	url    string
-	fetch  Fetch
+	spring
 	log    *slog.Logger
 	ctx    context.Context // ends when the entry is retired
 	cancel context.CancelFunc
@@ -68,9 +77,9 @@ type remote struct {
 
 // newRemote starts fetching at once, in the background. What is known already is
 // used until then; nil for nothing.
-func newRemote(url string, fetch Fetch, known *Fetched, log *slog.Logger) *remote {
+func newRemote(p spring, known *Fetched, log *slog.Logger) *remote {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &remote{url: url, fetch: fetch, log: log.With(slog.String("jwks", url)), ctx: ctx, cancel: cancel, wanted: make(chan struct{}, 1), flight: make(chan struct{})}
+	r := &remote{spring: p, log: log.With(slog.String("jwks", p.url)), ctx: ctx, cancel: cancel, wanted: make(chan struct{}, 1), flight: make(chan struct{})}
 	r.begin(known)
 	go r.run()
 	return r
@@ -126,7 +135,11 @@ func (r *remote) refresh() time.Duration {
 func (r *remote) get() (*keySet, []byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
-	body, header, err := r.fetch(ctx, r.url)
+	fetch, url, err := r.locate(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	body, header, err := fetch(ctx, url)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -141,6 +154,29 @@ func parsePublic(body []byte) (*keySet, error) {
 		err = set.dropSecrets()
 	}
 	return set, err
+}
+
+// locate returns where the keys are, and what gets them from there. An issuer is
+// asked anew each time: it may move them.
+func (r *remote) locate(ctx context.Context) (Fetch, string, error) {
+	if r.issuer == "" {
+		return r.fetch, r.url, nil
+	}
+	body, _, err := r.fetch(ctx, r.url)
+	if err != nil {
+		return nil, "", err
+	}
+	d, err := discovery.Parse(r.issuer, body)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case d.Keys == "":
+		return nil, "", errors.New("the issuer's description names no keys (jwks_uri)")
+	}
+	if foreign, _ := discovery.Foreign(r.issuer, d.Keys); foreign {
+		return r.foreign, d.Keys, nil
+	}
+	return r.fetch, d.Keys, nil
 }
 
 // install puts new keys to use. Those that are there no longer are gone, with

@@ -20,8 +20,9 @@ type token struct {
 }
 
 // parse takes a token in compact form apart (RFC 7515 section 7.1). Member
-// names must be unique and match exactly, and text must be UTF-8.
-func parse(s string) (t token, bad scheme.Verdict) {
+// names must be unique and match exactly, text must be UTF-8, and its type (typ) one
+// that fits reports.
+func parse(s string, fits func(typ string) bool) (t token, bad scheme.Verdict) {
 	if len(s) > maxToken {
 		return t, scheme.Bad("malformed", "the token is longer than 16 KiB")
 	}
@@ -40,7 +41,7 @@ func parse(s string) (t token, bad scheme.Verdict) {
 	if err != nil {
 		return t, scheme.Bad("malformed", "the token's header: "+err.Error())
 	}
-	if bad := checkHeader(h); bad.Found {
+	if bad := checkHeader(h, fits); bad.Found {
 		return t, bad
 	}
 	algorithm, ok1 := text(h, "alg")
@@ -54,7 +55,7 @@ func parse(s string) (t token, bad scheme.Verdict) {
 
 // checkHeader refuses what the header asks for and this package does not do.
 // Members that tell where keys are (jku, x5u, jwk, x5c) are not looked at.
-func checkHeader(h map[string]any) scheme.Verdict {
+func checkHeader(h map[string]any, fits func(typ string) bool) scheme.Verdict {
 	for _, unknown := range []struct{ name, means string }{
 		{"crit", "has critical extensions, and none is known"},
 		{"zip", "is compressed"},
@@ -66,8 +67,8 @@ func checkHeader(h map[string]any) scheme.Verdict {
 			return scheme.Bad("malformed", "the token "+unknown.means+" ("+unknown.name+")")
 		}
 	}
-	if typ, ok := text(h, "typ"); !ok || !isTokenType(typ) {
-		return scheme.Bad("malformed", "the token is of a type (typ) that is not for access")
+	if typ, ok := text(h, "typ"); !ok || !fits(typ) {
+		return scheme.Bad("malformed", "the token is of a type (typ) for another purpose")
 	}
 	return scheme.Verdict{}
 }

@@ -38,7 +38,7 @@ const maxCandidates = 4
 func (v *Verifier) Authenticate(x *exchange.Exchange, r *http.Request) scheme.Verdict {
 	for i := range v.from {
 		from := &v.from[i]
-		token, found, err := from.find(r, x.Path.Query)
+		token, found, err := from.Find(r, x.Path.Query)
 		if err != nil {
 			return scheme.Bad("malformed", err.Error())
 		}
@@ -47,7 +47,7 @@ func (v *Verifier) Authenticate(x *exchange.Exchange, r *http.Request) scheme.Ve
 		}
 		verdict := v.verify(token, x.Start)
 		if verdict.Principal != nil && from.Place == "cookie" && scheme.CrossOrigin(r, v.origins) {
-			return scheme.Verdict{Found: true, Status: http.StatusForbidden, Reason: "cross-origin", Detail: "a page of another web site asks for a change with this one's cookie (origins allows it)"}
+			return scheme.CrossOriginVerdict("cookie")
 		}
 		return verdict
 	}
@@ -77,21 +77,7 @@ func wrongIssuer() scheme.Verdict {
 }
 
 func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) scheme.Verdict {
-	t, bad := parse(text)
-	if bad.Found {
-		return bad
-	}
-	claims, err := readObject(t.payload)
-	if err != nil {
-		return scheme.Bad("malformed", "the token's claims: "+err.Error())
-	}
-	if issuer, _ := claims["iss"].(string); issuer != v.rules.issuer {
-		return wrongIssuer()
-	}
-	if !slices.Contains(v.algorithms, t.algorithm) {
-		return scheme.Bad("algorithm", "the token's algorithm is not among those allowed")
-	}
-	k, bad := v.signer(&t)
+	claims, k, bad := v.open(text, isTokenType)
 	if bad.Found {
 		return bad
 	}
@@ -101,6 +87,54 @@ func (v *Verifier) verifyNew(text string, print fingerprint, now time.Time) sche
 	}
 	v.cache.put(&verified{print: print, verifier: v, key: k, principal: p, expires: expires.UnixNano(), size: len(text)}, now.UnixNano())
 	return scheme.Good(p)
+}
+
+// open returns what a token of a fitting type says, and by which of the issuer's
+// keys. Its times, and for whom it is, are not judged.
+func (v *Verifier) open(text string, fits func(typ string) bool) (map[string]any, *key, scheme.Verdict) {
+	t, bad := parse(text, fits)
+	if bad.Found {
+		return nil, nil, bad
+	}
+	claims, err := readObject(t.payload)
+	if err != nil {
+		return nil, nil, scheme.Bad("malformed", "the token's claims: "+err.Error())
+	}
+	if issuer, _ := claims["iss"].(string); issuer != v.rules.issuer {
+		return nil, nil, wrongIssuer()
+	}
+	if !slices.Contains(v.algorithms, t.algorithm) {
+		return nil, nil, scheme.Bad("algorithm", "the token's algorithm is not among those allowed")
+	}
+	k, bad := v.signer(&t)
+	return claims, k, bad
+}
+
+// Claims returns what a token says that is not for access: an ID token, or a
+// logout token where logout says so. Signature, issuer, audience and times are
+// judged, and the type: a logout token may say logout+jwt. It need not have a
+// subject.
+func (v *Verifier) Claims(text string, logout bool, now time.Time) (map[string]any, scheme.Verdict) {
+	if len(text) > maxToken {
+		return nil, scheme.Bad("malformed", "the token is longer than 16 KiB")
+	}
+	fits := isTokenType
+	if logout {
+		fits = func(typ string) bool {
+			return isTokenType(typ) || strings.EqualFold(strings.TrimPrefix(strings.ToLower(typ), "application/"), "logout+jwt")
+		}
+	}
+	claims, _, bad := v.open(text, fits)
+	if bad.Found {
+		return nil, bad
+	}
+	if _, bad := v.rules.times(claims, now); bad.Found {
+		return nil, bad
+	}
+	if !v.rules.isFor(claims["aud"]) {
+		return nil, scheme.Bad("wrong-audience", "the token is for another audience (aud)")
+	}
+	return claims, scheme.Verdict{}
 }
 
 // signer returns the key that signed the token. Where no key has the name that the
@@ -163,4 +197,12 @@ func (v *Verifier) QueryParameters() []string {
 		}
 	}
 	return names
+}
+
+// Strip implements scheme.Scheme: the token goes from every place where one may
+// stand, since a service could read another than the one that was judged.
+func (v *Verifier) Strip(x *exchange.Exchange, r *http.Request) {
+	for i := range v.from {
+		v.from[i].Strip(x, r)
+	}
 }

@@ -1,5 +1,5 @@
 // Package scheme is the seam between the auth filter and the ways of proving
-// who calls: JWT now, others beside it later.
+// who calls, each of which is a room beside it.
 package scheme
 
 import (
@@ -16,7 +16,7 @@ import (
 type Scheme interface {
 	// Authenticate looks for a credential of its kind in the request and
 	// judges it. It does not answer the request, and leaves the credential in
-	// it.
+	// it: Strip takes it out.
 	Authenticate(x *exchange.Exchange, r *http.Request) Verdict
 	// Challenge returns the WWW-Authenticate value (RFC 9110 section 11.6.1)
 	// that goes with a refusal. It says no more than that there was no
@@ -29,6 +29,17 @@ type Scheme interface {
 	// credentials are read from: no address that a client is sent to may hold
 	// them.
 	QueryParameters() []string
+	// Strip takes out of a request that Authenticate found good whatever a
+	// service could use as the caller's credential. Headers of the request may
+	// be changed, and the query of its path.
+	Strip(x *exchange.Exchange, r *http.Request)
+}
+
+// Starter is a Scheme that people log in by at the gateway itself.
+type Starter interface {
+	// Start answers a person's navigation by sending the browser to log in, or by
+	// saying why it cannot be done, and reports whether it did either.
+	Start(w http.ResponseWriter, x *exchange.Exchange, r *http.Request) bool
 }
 
 // Verdict is what a Scheme made of a request.
@@ -103,6 +114,24 @@ func CrossOrigin(r *http.Request, allowed []string) bool {
 	return !slices.Contains(allowed, origin)
 }
 
+// SameOrigin reports a request that cannot change anything, or for which a browser
+// vouches that a page of this web site, or of one that is allowed, or the person
+// made it. It is stricter than CrossOrigin's contrary: who vouches for nothing, as
+// programs do, is not of the same origin.
+func SameOrigin(r *http.Request, allowed []string) bool {
+	if isSafe(r) {
+		return true
+	}
+	vouched := r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+	return vouched && !CrossOrigin(r, allowed)
+}
+
+// CrossOriginVerdict is the verdict on a good credential of a kind, such as a
+// cookie, with which another web site's page asks for a change.
+func CrossOriginVerdict(kind string) Verdict {
+	return Verdict{Found: true, Status: http.StatusForbidden, Reason: "cross-origin", Detail: "a page of another web site asks for a change with this one's " + kind + " (origins allows it)"}
+}
+
 // isOwn reports whether an origin is that of the request itself. A page that came
 // over http, where anybody on the way can change it, is no page of an https site;
 // the edge says which the request came by.
@@ -122,4 +151,16 @@ func isSafe(r *http.Request) bool {
 		return r.Header.Get("Upgrade") == ""
 	}
 	return false
+}
+
+// Proto is the scheme that the client's browser used: the edge writes
+// X-Forwarded-Proto, by the word of nobody but a trusted proxy that ends TLS.
+func Proto(x *exchange.Exchange, r *http.Request) string {
+	if said := r.Header.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
+		return said
+	}
+	if x.Conn.TLS {
+		return "https"
+	}
+	return "http"
 }

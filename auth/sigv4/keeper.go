@@ -3,6 +3,7 @@ package sigv4
 import (
 	"net/http"
 
+	"gatehouse/auth/place"
 	"gatehouse/auth/scheme"
 	"gatehouse/exchange"
 	"gatehouse/iam"
@@ -62,4 +63,11 @@ func (s *Scheme) Login() string { return "" }
 // QueryParameters implements scheme.Scheme.
 func (s *Scheme) QueryParameters() []string {
 	return []string{"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Credential"}
+}
+
+// Strip implements scheme.Scheme.
+func (s *Scheme) Strip(x *exchange.Exchange, r *http.Request) {
+	delete(r.Header, "Authorization")
+	delete(r.Header, "X-Amz-Security-Token")
+	x.Path.Query = place.WithoutParameters(x.Path.Query, "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token")
 }

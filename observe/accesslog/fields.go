@@ -1,7 +1,9 @@
 package accesslog
 
 import (
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"maps"
 	"slices"
 	"strings"
@@ -45,8 +47,6 @@ func unfilled() []string {
 		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
 		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
 		"identity.apiKey", "identity.apiKeyId",
-		"identity.clientCert.clientCertPem", "identity.clientCert.issuerDN", "identity.clientCert.serialNumber",
-		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
 		"identity.principalOrgId", "identity.vpcId", "identity.vpceId",
 		"integration.requestId", "resourceId", "tlsVersion",
@@ -58,25 +58,33 @@ func requestFields() map[string]field {
 	id := field{text: func(r *Record) string { return r.ID }}
 	principal := field{text: principalID}
 	return map[string]field{
-		"accountId":              {text: func(r *Record) string { return r.Account }},
-		"apiId":                  {text: func(r *Record) string { return r.API }},
-		"stage":                  {text: func(r *Record) string { return r.Stage }},
-		"routeKey":               {text: func(r *Record) string { return r.Route }},
-		"resourcePath":           {text: resourcePath},
-		"requestId":              id,
-		"extendedRequestId":      id,
-		"domainName":             {text: func(r *Record) string { return r.Host }},
-		"domainPrefix":           {text: domainPrefix},
-		"httpMethod":             {text: func(r *Record) string { return r.Method }},
-		"path":                   {text: func(r *Record) string { return r.Path.Raw }},
-		"queryString":            {safe: queryString},
-		"protocol":               {text: func(r *Record) string { return r.Proto }},
-		"identity.sourceIp":      {raw: sourceIP},
-		"identity.userAgent":     {text: func(r *Record) string { return r.UserAgent }},
-		"identity.user":          principal,
-		"identity.caller":        principal,
-		"identity.userArn":       {text: userARN},
-		"identity.accountId":     {text: callerAccount},
+		"accountId":          {text: func(r *Record) string { return r.Account }},
+		"apiId":              {text: func(r *Record) string { return r.API }},
+		"stage":              {text: func(r *Record) string { return r.Stage }},
+		"routeKey":           {text: func(r *Record) string { return r.Route }},
+		"resourcePath":       {text: resourcePath},
+		"requestId":          id,
+		"extendedRequestId":  id,
+		"domainName":         {text: func(r *Record) string { return r.Host }},
+		"domainPrefix":       {text: domainPrefix},
+		"httpMethod":         {text: func(r *Record) string { return r.Method }},
+		"path":               {text: func(r *Record) string { return r.Path.Raw }},
+		"queryString":        {safe: queryString},
+		"protocol":           {text: func(r *Record) string { return r.Proto }},
+		"identity.sourceIp":  {raw: sourceIP},
+		"identity.userAgent": {text: func(r *Record) string { return r.UserAgent }},
+		"identity.user":      principal,
+		"identity.caller":    principal,
+		"identity.userArn":   {text: userARN},
+		"identity.accountId": {text: callerAccount},
+
+		"identity.clientCert.clientCertPem":      {text: ofCertificate(certificatePEM)},
+		"identity.clientCert.subjectDN":          {text: ofCertificate(func(c *x509.Certificate) string { return c.Subject.String() })},
+		"identity.clientCert.issuerDN":           {text: ofCertificate(func(c *x509.Certificate) string { return c.Issuer.String() })},
+		"identity.clientCert.serialNumber":       {text: ofCertificate(func(c *x509.Certificate) string { return c.SerialNumber.String() })},
+		"identity.clientCert.validity.notBefore": {text: ofCertificate(func(c *x509.Certificate) string { return c.NotBefore.UTC().Format(validity) })},
+		"identity.clientCert.validity.notAfter":  {text: ofCertificate(func(c *x509.Certificate) string { return c.NotAfter.UTC().Format(validity) })},
+
 		"authorizer.principalId": principal,
 		"xrayTraceId":            {raw: xrayTraceID},
 		"traceId":                {raw: traceID},
@@ -156,6 +164,24 @@ func callerAccount(r *Record) string {
 		return ""
 	}
 	return r.Principal.Issuer
+}
+
+// validity is how API Gateway writes the times of a certificate.
+const validity = "Jan _2 15:04:05 2006 GMT"
+
+// ofCertificate is what a caller's certificate says, where it is by that the caller
+// is known.
+func ofCertificate(f func(*x509.Certificate) string) func(*Record) string {
+	return func(r *Record) string {
+		if r.Principal == nil || r.Principal.Kind != "mtls" || len(r.Conn.Certificates) == 0 {
+			return ""
+		}
+		return f(r.Conn.Certificates[0])
+	}
+}
+
+func certificatePEM(c *x509.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
 
 func principalID(r *Record) string {
