@@ -36,6 +36,7 @@ type draft struct {
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
 	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
+	d.checkPlans(report)
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
@@ -111,6 +112,8 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 		if len(r.Policies.Throttle) > 0 {
 			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
 		}
+		e.atOnce = e.concurrent(a, dep, r)
+		e.offers = d.offers(e, report)
 		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
 		if !dep.At.Broken("variables") {
 			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
@@ -135,7 +138,7 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 // lets nobody in, so there is nobody to ask for a credential, and nothing that
 // everybody shares is used up.
 func (d *draft) fallback(a *API, dep api.Deployment[Policies], base Policies) *endpoint {
-	base.Authorize = nil
+	base.Authorize, base.APIKey = nil, nil
 	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
 	e.throttle, e.missing = throttle.PerCaller(e.throttle), "no-route"
 	return e

@@ -15,9 +15,11 @@ import (
 	"gatehouse/edge/acme"
 	"gatehouse/exchange"
 	"gatehouse/observe"
+	"gatehouse/state"
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/usage"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -36,6 +38,8 @@ type Config struct {
 	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
+	Plans    map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
+	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
 
 	sources  *config.Sources
 	warnings []warning
@@ -57,15 +61,17 @@ type API struct {
 
 // Policies are what a route, a stage or an API says about filters.
 type Policies struct {
-	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
-	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
-	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
-	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
-	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
-	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
-	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
-	Limits    *RouteLimits       `yaml:"limits" doc:"limits of a request"`
-	AllowPath []PathOddity       `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
+	Authorize  *authorize.Config    `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
+	Throttle   []throttle.Config    `yaml:"throttle" single:"true" doc:"limits; all apply"`
+	Concurrent *throttle.Concurrent `yaml:"concurrent" doc:"requests that each caller may have under way at once"`
+	APIKey     *usage.Rule          `yaml:"api-key" doc:"required: only requests with an API key of a usage plan; none, the default"`
+	Compress   *compress.Config     `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
+	CORS       *cors.Config         `yaml:"cors" doc:"which web pages may call"`
+	Headers    *transform.Headers   `yaml:"headers" doc:"headers to set, add and remove"`
+	Timeout    *config.Duration     `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
+	Retries    *int                 `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
+	Limits     *RouteLimits         `yaml:"limits" doc:"limits of a request"`
+	AllowPath  []PathOddity         `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
 }
 
 // RouteLimits bound one request.
@@ -105,9 +111,12 @@ func (PathOddity) ConfigSchema() *config.Schema {
 }
 
 // over returns p with what it leaves open taken from base. Throttles are not
-// among it: those of every level apply, each in its own scope.
+// among it, nor limits on what is under way: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
+	if p.APIKey == nil {
+		p.APIKey = base.APIKey
+	}
 	if p.Compress == nil {
 		p.Compress = base.Compress
 	}

@@ -11,6 +11,7 @@ import (
 	"gatehouse/route"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/usage"
 )
 
 // endpoint is what a lookup leads to: one route of one stage, or a stage's
@@ -32,6 +33,8 @@ type endpoint struct {
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level
+	atOnce   []throttle.ConcurrentLevel
+	offers   []usage.Offer // of the plans whose API keys the route takes
 	target   api.Target
 	rewrite  *transform.Rewrite
 	timeout  time.Duration

@@ -66,7 +66,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.watched.Store(cfg.sources)
 	g.keepers.observe.Reloaded(g.generation(), nil)
 	g.warn(cfg)
-	g.socket.Serve(control{g}, g.keepers.observe.Metrics())
+	g.socket.Serve(control{g}, g.keepers.observe.Metrics(), g.acts())
 	return g, nil
 }
 

@@ -23,7 +23,9 @@ import (
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/observe"
+	"gatehouse/state"
 	"gatehouse/upstream"
+	"gatehouse/usage"
 )
 
 // keepers are what outlives a reload.
@@ -35,6 +37,9 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	slots     *limit.Slots
+	state     *state.Store
+	usage     *usage.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	listeners *edge.Listeners
@@ -55,7 +60,10 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
+		slots:     limit.NewSlots(),
+		state:     state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger}),
 	}
+	k.usage = usage.NewKeeper(k.state, o.Logger)
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
 	k.keys = auth.NewKeeper(auth.Options{
@@ -113,6 +121,8 @@ func (k *keepers) close(ctx context.Context) {
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
+	k.usage.Close()
+	k.state.Close()
 	k.observe.Close()
 }
 
@@ -122,6 +132,8 @@ type leases struct {
 	acme      *acme.Lease
 	observe   *observe.Lease
 	limits    *limit.Lease
+	slots     *limit.Slots  // has nothing to lease
+	usage     *usage.Keeper // nor has this
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	listeners *edge.Lease
@@ -134,6 +146,8 @@ func (k *keepers) begin() *leases {
 		acme:      k.acme.Begin(),
 		observe:   k.observe.Begin(),
 		limits:    k.limits.Begin(),
+		slots:     k.slots,
+		usage:     k.usage,
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		listeners: k.listeners.Begin(),

@@ -9,6 +9,7 @@ import (
 	"gatehouse/cors"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/usage"
 )
 
 // path is the order in which a request meets the filters. It is the only place
@@ -16,13 +17,16 @@ import (
 // chain. Observation stands around all of it, in the entry.
 func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *leases) {
 	var b builder
-	b.add("compress", compress.New(e.policies.Compress, l.encoders)) // inside it, bodies are plain
-	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))          // preflights and refusals too
-	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))      // strangers pay first
-	b.add("auth", auth.New(authorizers))                             // who
-	b.add("authorize", authorize.New(e.policies.Authorize))          // may they
-	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))       // refused requests never charge these
-	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
+	b.add("compress", compress.New(e.policies.Compress, l.encoders))    // inside it, bodies are plain
+	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))             // preflights and refusals too
+	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
+	b.add("auth", auth.New(authorizers))                                // who
+	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
+	b.add("usage", usage.Require(e.policies.APIKey, e.offers, l.usage)) // with which API key
+	b.add("throttle", throttle.AtOnce(e.atOnce, l.slots))
+	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))                   // refused requests never charge these
+	b.add("usage", usage.Charge(e.policies.APIKey, e.offers, l.usage, l.limits)) // nor a key's quota
+	b.add("compress", compress.Plain(e.policies.Compress))                       // whoever verifies the request has seen it
 	b.add("transform", transform.New(e.policies.Headers))
 	e.chain, e.steps = b.around(target), b.names
 }

@@ -8,7 +8,6 @@ func planned() map[string]string {
 		"functions":    "Lambda-compatible functions",
 		"waf":          "web ACLs",
 		"iam":          "roles, users and policies",
-		"usage-plans":  "usage plans and API keys",
 		"links":        "links to private networks",
 		"firewall":     "security groups and network ACLs",
 		"databases":    "doors to databases",
@@ -28,7 +27,7 @@ func planned() map[string]string {
 		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt"
 	}
 	policies := map[string]string{
-		"waf": "web ACLs", "api-key": "usage plans and API keys",
+		"waf":      "web ACLs",
 		"validate": "checks of requests", "cache": "caches",
 	}
 	for name, what := range policies {

@@ -23,6 +23,11 @@ func (g *Gateway) install(cfg *Config) error {
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
 		return err
 	}
+	if cfg.needsState() {
+		if err := g.keepers.openState(context.Background(), cfg.Data.Value); err != nil {
+			return err
+		}
+	}
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()
 	defer l.abort() // does nothing once the leases are committed
@@ -53,6 +58,7 @@ func (g *Gateway) install(cfg *Config) error {
 // adopt makes hold what is in no chain and in no lease.
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
+	g.keepers.usage.SetPlans(cfg.Plans)
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -175,6 +181,9 @@ func (g *Gateway) reload() (err error) {
 	}
 	if cfg.Limits.Principals != running.Limits.Principals {
 		return fmt.Errorf("%s: limits.principals goes from %d to %d only by a restart", cfg.Of("limits"), running.Limits.Principals, cfg.Limits.Principals)
+	}
+	if !sameState(cfg, running) {
+		return fmt.Errorf("%s: the state moves only by a restart", cfg.Of("state"))
 	}
 	return g.install(cfg)
 }

@@ -9,6 +9,9 @@ type Principal struct {
 	Subject string         // who it is, in the issuer's words
 	Scopes  []string       // what the credential is good for
 	Claims  map[string]any // the credential's own claims
+	// UsageKey is the API key that the authorizer says the caller has
+	// (usageIdentifierKey): it takes the place of one in a header.
+	UsageKey string
 }
 
 // NewPrincipal makes a Principal with its ID.

@@ -43,7 +43,7 @@ func unfilled() []string {
 		"authenticate.error", "authenticate.latency", "authenticate.status", "authorize.latency", "authorize.status",
 		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
 		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
-		"identity.accountId", "identity.apiKey", "identity.apiKeyId",
+		"identity.accountId", "identity.apiKey",
 		"identity.clientCert.clientCertPem", "identity.clientCert.issuerDN", "identity.clientCert.serialNumber",
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
@@ -73,6 +73,7 @@ func requestFields() map[string]field {
 		"identity.sourceIp":      {raw: sourceIP},
 		"identity.userAgent":     {text: func(r *Record) string { return r.UserAgent }},
 		"identity.user":          principal,
+		"identity.apiKeyId":      {text: apiKeyID},
 		"identity.caller":        principal,
 		"authorizer.principalId": principal,
 		"xrayTraceId":            {raw: xrayTraceID},
@@ -186,4 +187,11 @@ func aborted(b []byte, r *Record) []byte {
 		return append(b, "true"...)
 	}
 	return append(b, "false"...)
+}
+
+func apiKeyID(r *Record) string {
+	if r.APIKey == nil {
+		return ""
+	}
+	return r.APIKey.ID
 }
