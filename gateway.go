@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	}
 	g.watched.Store(cfg.sources)
 	g.keepers.observe.Reloaded(g.generation(), nil)
+	g.keepers.audit.note(context.Background(), "start", map[string]string{"version": o.Version, "pid": fmt.Sprint(os.Getpid())}, nil)
 	g.warn(cfg)
 	g.socket.Serve(control{g}, g.keepers.observe.Metrics(), g.acts())
 	return g, nil
@@ -101,6 +103,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		g.log.Warn("requests were cut off before the end of limits.shutdown: the gateway was told to hurry")
 	}
 	g.awaitRecords()
+	g.keepers.audit.note(context.Background(), "stop", nil, nil)
 	g.close(drain)
 	if err != nil {
 		return fmt.Errorf("requests were cut off: %w", err)

@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/revoked"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -40,6 +41,8 @@ type keepers struct {
 	slots     *limit.Slots
 	state     *state.Store
 	usage     *usage.Keeper
+	revoked   *revoked.List
+	audit     *auditing
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
 	listeners *edge.Listeners
@@ -64,6 +67,10 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		state:     state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger}),
 	}
 	k.usage = usage.NewKeeper(k.state, o.Logger)
+	k.revoked = revoked.New(k.state, o.Logger)
+	if k.audit, err = openAudit(cfg, o.Logger); err != nil {
+		return nil, err
+	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
 	k.keys = auth.NewKeeper(auth.Options{
@@ -123,6 +130,7 @@ func (k *keepers) close(ctx context.Context) {
 	k.keys.Close()
 	k.usage.Close()
 	k.state.Close()
+	k.audit.close()
 	k.observe.Close()
 }
 
@@ -134,6 +142,7 @@ type leases struct {
 	limits    *limit.Lease
 	slots     *limit.Slots  // has nothing to lease
 	usage     *usage.Keeper // nor has this
+	revoked   *revoked.List // nor this
 	keys      *auth.Lease
 	upstreams *upstream.Lease
 	listeners *edge.Lease
@@ -148,6 +157,7 @@ func (k *keepers) begin() *leases {
 		limits:    k.limits.Begin(),
 		slots:     k.slots,
 		usage:     k.usage,
+		revoked:   k.revoked,
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
 		listeners: k.listeners.Begin(),

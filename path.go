@@ -20,7 +20,7 @@ func (e *endpoint) path(authorizers []*auth.Authorizer, target http.Handler, l *
 	b.add("compress", compress.New(e.policies.Compress, l.encoders))    // inside it, bodies are plain
 	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))             // preflights and refusals too
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
-	b.add("auth", auth.New(authorizers))                                // who
+	b.add("auth", auth.New(authorizers, l.revoked))                     // who
 	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
 	b.add("usage", usage.Require(e.policies.APIKey, e.offers, l.usage)) // with which API key
 	b.add("throttle", throttle.AtOnce(e.atOnce, l.slots))

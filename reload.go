@@ -150,6 +150,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	}
 	err := g.reload()
 	g.keepers.observe.Reloaded(g.generation(), err)
+	g.keepers.audit.note(ctx, "reload", map[string]string{"generation": fmt.Sprint(g.generation())}, err)
 	if err != nil {
 		g.log.Error("reload failed; the last configuration stays in force", "error", err)
 		return err

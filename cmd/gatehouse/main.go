@@ -78,6 +78,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(f), newCheck(f), newPlan(f), newReload(f), newRoutes(f), newExplain(f),
 		newSchema(), newToken(f), newCA(f), newCertificates(f), newVersion(f),
+		newKeys(f), newTokens(f), newState(f), newAudit(f),
 	)
 	return root
 }

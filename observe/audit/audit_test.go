@@ -16,7 +16,9 @@ import (
 
 func signing() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) }
 
-func public() ed25519.PublicKey { return signing().Public().(ed25519.PublicKey) }
+func public() []ed25519.PublicKey {
+	return []ed25519.PublicKey{signing().Public().(ed25519.PublicKey)}
+}
 
 func open(t testing.TB, dir string, o Options) *Log {
 	t.Helper()

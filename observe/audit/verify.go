@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,10 +35,10 @@ func (r *Report) problem(format string, args ...any) {
 }
 
 // Verify reads the chain of a name in a folder and reports every place where it
-// is not what was written. The key is that which signs heads. From, "SEQ:HASH",
+// is not what was written. Keys are those that may have signed the head. From, "SEQ:HASH",
 // is a record that was noted elsewhere: the chain must hold it still; "" for
 // none.
-func Verify(dir, name string, key ed25519.PublicKey, from string) (*Report, error) {
+func Verify(dir, name string, keys []ed25519.PublicKey, from string) (*Report, error) {
 	r := &Report{Log: name, Problems: []string{}}
 	wanted, hash, err := parseFrom(from)
 	if err != nil {
@@ -67,7 +68,7 @@ func Verify(dir, name string, key ed25519.PublicKey, from string) (*Report, erro
 		}
 	}
 	c.end()
-	c.holdHead(head, name, key)
+	c.holdHead(head, name, keys)
 	if found, there := c.noted[wanted]; wanted > 0 && there && found != hash {
 		r.problem("record %d is not the one that was noted, or is gone", wanted)
 	}
@@ -172,7 +173,7 @@ func (c *chain) end() {
 }
 
 // holdHead holds the chain against its head.
-func (c *chain) holdHead(h *Head, name string, key ed25519.PublicKey) {
+func (c *chain) holdHead(h *Head, name string, keys []ed25519.PublicKey) {
 	switch {
 	case h == nil && c.report.Records == 0:
 		return
@@ -182,8 +183,8 @@ func (c *chain) holdHead(h *Head, name string, key ed25519.PublicKey) {
 	}
 	c.report.Key = h.Key
 	switch {
-	case len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, h.signed(name), h.Signature):
-		c.report.problem("the head is not signed by the key %s", Fingerprint(key))
+	case !slices.ContainsFunc(keys, func(key ed25519.PublicKey) bool { return ed25519.Verify(key, h.signed(name), h.Signature) }):
+		c.report.problem("the head is not signed by a key of this gateway")
 	case h.Seq > c.seq:
 		c.report.problem("the log ends at record %d, but went on to %d", c.seq, h.Seq)
 	case c.noted[h.Seq] != h.Hash:
