@@ -36,7 +36,6 @@ type draft struct {
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
 	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
-	d.checkPlans(report)
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
@@ -46,13 +45,14 @@ func compile(cfg *Config, report *config.Report) *draft {
 			continue
 		}
 		for _, deployment := range api.Resolve(&a.Config) {
-			if stage := d.deploy(a, deployment, report); deployment.Placed() {
+			if stage := d.deploy(a, &deployment, report); deployment.Placed() {
 				stages = append(stages, stage)
 			}
 		}
 	}
 	d.table = route.Build(stages, report)
 	d.shareMethods()
+	d.checkPlans(report)
 	return d
 }
 
@@ -83,21 +83,19 @@ func (n nowhere) of(outcome route.Outcome) *endpoint {
 }
 
 // deploy compiles one stage of one API.
-func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Report) route.Stage[*endpoint] {
-	base := a.Policies
-	if dep.Own != nil {
-		base = dep.Own.over(a.Policies)
-	}
-	fallback := d.add(d.fallback(a, dep, base))
+func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Report) route.Stage[*endpoint] {
+	all := newDeployed(a, dep)
+	fallback := d.add(d.fallback(a, dep, all.base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
 	}
 	stage := route.Stage[*endpoint]{
 		Name: a.Name + "/" + dep.Stage, Hosts: dep.Domains, Prefix: dep.Prefix.Segments(),
-		Default: fallback, Options: base.CORS != nil, At: dep.At.Pos,
+		Default: fallback, Options: all.base.CORS != nil, At: dep.At.Pos,
 	}
-	for i := range a.Routes {
-		r := &a.Routes[i]
+	routes := dep.Routes(report)
+	for i := range routes {
+		r := &routes[i]
 		if r.Broken("match") {
 			continue
 		}
@@ -106,38 +104,67 @@ func (d *draft) deploy(a *API, dep api.Deployment[Policies], report *config.Repo
 			report.Errorf(r.Match.Pos, "%v", err)
 			continue
 		}
-		e := d.endpoint(a, dep, r.Policies.over(base), &exchange.Rule{Filter: "route", Name: match.String(), At: r.Pos})
-		e.name, e.at, e.methods, e.target, e.fallback = match.String(), r.Pos, match.Methods, r.Target, fallback
-		e.conditions, e.shape = r.Match.Conditions(), match.Pattern.Shape()
-		if len(r.Policies.Throttle) > 0 {
-			e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: r.Policies.Throttle})
-		}
-		e.atOnce = e.concurrent(a, dep, r)
+		e := d.endpoint(a, dep, all.policies(r), &exchange.Rule{Filter: "route", Name: match.String(), At: r.At})
+		e.fallback = fallback
+		d.describe(e, r, match)
+		d.check(e, a, dep, r, report)
+		e.operation = d.requests(e, dep, r, report)
 		e.offers = d.offers(e, report)
-		scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: match.Pattern.Params(), Greedy: match.Pattern.Greedy(), Variables: dep.Variables}
-		if !dep.At.Broken("variables") {
-			e.rewrite = transform.CompileRewrite(r.Rewrite.Text, r.Rewrite.At, scope, report)
-			e.checkRewrite(r.Rewrite.At, report)
-			e.policies.Headers.CheckScope(scope, report)
-		}
-		if !callersBroken(a, dep, r) {
-			authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
-			e.checkOrder(a, report)
-		}
-		for _, destination := range e.target.Destinations {
-			d.checkDestination(destination, report)
-		}
+		d.checkCallers(e, a, dep, r, all.tally, report)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
-			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.Pos, Value: d.add(e),
+			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.At, Value: d.add(e),
 		})
 	}
+	all.tally.Tell(report)
 	return stage
+}
+
+// describe says of an endpoint which route it is.
+func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Match) {
+	e.name, e.at, e.methods = match.String(), r.At, match.Methods
+	e.conditions, e.shape, e.method, e.mapping = r.Match.Conditions(), match.Pattern.Shape(), r.Method, r.Mapping
+	e.params, e.greedy = match.Pattern.Params(), match.Pattern.Greedy()
+	if own := e.policies.Throttle; len(own) > 0 {
+		e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: own})
+	}
+	e.atOnce = append(e.atOnce, throttle.ConcurrentLevel{Name: "route", Scope: e.scope(), Limit: e.policies.Concurrent})
+}
+
+// check compiles what a route says in words of its own, and holds it against
+// the rest of the configuration.
+func (d *draft) check(e *endpoint, a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies], report *config.Report) {
+	scope := transform.Scope{Route: e.name, Stage: dep.Stage, Params: e.params, Greedy: e.greedy, Variables: dep.Variables}
+	if !dep.At.Broken("variables") {
+		e.target = r.Target().In(dep.Variables, dep.Stage, report)
+		rewrite := r.Rewrite()
+		e.rewrite = transform.CompileRewrite(rewrite.Text, rewrite.At, scope, report)
+		e.checkRewrite(rewrite.At, report)
+		e.canary = d.canary(e, r, scope, report)
+		e.shadow = d.shadow(e, dep.Stage, report)
+		e.policies.Headers.CheckScope(scope, report)
+	}
+	for _, destination := range e.target.Destinations {
+		d.checkDestination(destination, report)
+	}
+}
+
+// checkCallers reports a route of which nobody says who may call it, or by whom
+// nobody knows. Of the operations of a definition that is told once.
+func (d *draft) checkCallers(e *endpoint, a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies], tally *api.Tally, report *config.Report) {
+	switch {
+	case callersBroken(a, dep, r):
+	case e.policies.Authorize == nil && r.Request != nil:
+		tally.Add(e.at, e.name, "nobody says who may call this: beside the definition write authorize: NAME with an authorizer, or authorize: none to publish what it says no security for")
+	default:
+		authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
+		e.checkOrder(a, report)
+	}
 }
 
 // fallback is what serves requests of a stage that none of its routes takes. It
 // lets nobody in, so there is nobody to ask for a credential, and nothing that
 // everybody shares is used up.
-func (d *draft) fallback(a *API, dep api.Deployment[Policies], base Policies) *endpoint {
+func (d *draft) fallback(a *API, dep *api.Deployment[Policies], base Policies) *endpoint {
 	base.Authorize, base.APIKey = nil, nil
 	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
 	e.throttle, e.missing = throttle.PerCaller(e.throttle), "no-route"
@@ -150,18 +177,16 @@ func (d *draft) add(e *endpoint) *endpoint {
 }
 
 // endpoint returns what all endpoints of a stage have in common.
-func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule *exchange.Rule) *endpoint {
+func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule *exchange.Rule) *endpoint {
 	e := &endpoint{
 		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, variables: dep.Variables,
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
-	e.throttle = d.levels(a, dep)
+	e.throttle, e.atOnce = d.levels(a, dep), concurrent(a, dep)
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}
-	if p.Limits != nil && p.Limits.Body != nil {
-		e.body = int64(*p.Limits.Body)
-	}
+	e.body = p.Limits.Largest()
 	for _, o := range p.AllowPath {
 		e.allowed |= o.Oddity
 	}
@@ -169,10 +194,10 @@ func (d *draft) endpoint(a *API, dep api.Deployment[Policies], p Policies, rule 
 }
 
 // levels returns the throttles of everything above a route.
-func (d *draft) levels(a *API, dep api.Deployment[Policies]) []throttle.Level {
+func (d *draft) levels(a *API, dep *api.Deployment[Policies]) []throttle.Level {
 	levels := []throttle.Level{
 		{Name: "gateway", Scope: "gateway", Throttles: d.config.Throttle},
-		{Name: "api", Scope: a.Name, Throttles: a.Policies.Throttle},
+		{Name: "api", Scope: a.Name, Throttles: apiThrottle(a, dep)},
 	}
 	if dep.Own != nil {
 		levels = append(levels, throttle.Level{Name: "stage", Scope: a.Name + "/" + dep.Stage, Throttles: dep.Own.Throttle})
@@ -205,7 +230,7 @@ func (e *endpoint) checkOrder(a *API, report *config.Report) {
 }
 
 // callersBroken reports whether it could not be read who may call a route.
-func callersBroken(a *API, dep api.Deployment[Policies], r *api.Route[Policies]) bool {
+func callersBroken(a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies]) bool {
 	const key = "authorize"
 	return r.Broken(key) || dep.At.Broken(key) || a.Broken(key) || a.Broken("authorizers") && len(a.Authorizers) == 0
 }

@@ -4,10 +4,12 @@ import (
 	"maps"
 	"slices"
 
+	"gatehouse/addresses"
 	"gatehouse/admin"
 	"gatehouse/api"
 	"gatehouse/auth"
 	"gatehouse/authorize"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/config"
 	"gatehouse/cors"
@@ -15,11 +17,14 @@ import (
 	"gatehouse/edge/acme"
 	"gatehouse/exchange"
 	"gatehouse/observe"
+	"gatehouse/respond"
 	"gatehouse/state"
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
 	"gatehouse/usage"
+	"gatehouse/validate"
+	"gatehouse/websocket"
 )
 
 // Config is what the operator wrote: one YAML file and those that it includes.
@@ -43,6 +48,7 @@ type Config struct {
 
 	sources  *config.Sources
 	warnings []warning
+	checks   *checks
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -57,34 +63,29 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+
+	adopted map[string]bool // those among Authorizers that a definition says
 }
 
 // Policies are what a route, a stage or an API says about filters.
 type Policies struct {
 	Authorize  *authorize.Config    `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
+	Addresses  *addresses.Config    `yaml:"addresses" doc:"from which addresses clients may come: a list, or {allow: ..., deny: ...}"`
 	Throttle   []throttle.Config    `yaml:"throttle" single:"true" doc:"limits; all apply"`
 	Concurrent *throttle.Concurrent `yaml:"concurrent" doc:"requests that each caller may have under way at once"`
 	APIKey     *usage.Rule          `yaml:"api-key" doc:"required: only requests with an API key of a usage plan; none, the default"`
 	Compress   *compress.Config     `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS       *cors.Config         `yaml:"cors" doc:"which web pages may call"`
 	Headers    *transform.Headers   `yaml:"headers" doc:"headers to set, add and remove"`
+	Validate   *validate.Config     `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
+	WebSocket  *websocket.Config    `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
 	Timeout    *config.Duration     `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries    *int                 `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
-	Limits     *RouteLimits         `yaml:"limits" doc:"limits of a request"`
+	Limits     *bound.Config        `yaml:"limits" doc:"limits of a request, and of how many are under way"`
+	Canary     *Canary              `yaml:"canary" doc:"a second release that some requests go to: {target: service:next, weight: 10}; off takes that of a level above away"`
+	Mirror     *Mirror              `yaml:"mirror" doc:"a service that gets copies of the requests, and whose answers nobody gets: {target: service:shadow, percent: 5}; off takes that of a level above away"`
+	Responses  *respond.Config      `yaml:"gateway-responses" doc:"what refusals look like, by API Gateway's types: UNAUTHORIZED, THROTTLED, DEFAULT_4XX"`
 	AllowPath  []PathOddity         `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
-}
-
-// RouteLimits bound one request.
-type RouteLimits struct {
-	Body *config.Size `yaml:"body" range:"1.." doc:"largest body; default: that of the stage, the API or the listener"`
-}
-
-// over returns l with what it leaves open taken from base; either may be nil.
-func (l *RouteLimits) over(base *RouteLimits) *RouteLimits {
-	if l == nil || l.Body == nil {
-		return base
-	}
-	return l
 }
 
 // PathOddity is the name of an oddity.
@@ -114,6 +115,7 @@ func (PathOddity) ConfigSchema() *config.Schema {
 // among it, nor limits on what is under way: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
+	p.Addresses = p.Addresses.Over(base.Addresses)
 	if p.APIKey == nil {
 		p.APIKey = base.APIKey
 	}
@@ -124,15 +126,43 @@ func (p Policies) over(base Policies) Policies {
 		p.CORS = base.CORS
 	}
 	p.Headers = p.Headers.Over(base.Headers)
+	if p.Validate == nil {
+		p.Validate = base.Validate
+	}
+	if p.WebSocket == nil {
+		p.WebSocket = base.WebSocket
+	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}
 	if p.Retries == nil {
 		p.Retries = base.Retries
 	}
-	p.Limits = p.Limits.over(base.Limits)
+	if p.Canary == nil {
+		p.Canary = base.Canary
+	}
+	if p.Mirror == nil {
+		p.Mirror = base.Mirror
+	}
+	p.Limits = p.Limits.Over(base.Limits)
+	p.Responses = p.Responses.Over(base.Responses)
 	if p.AllowPath == nil {
 		p.AllowPath = base.AllowPath
+	}
+	return p.settled()
+}
+
+// settled returns p without the sections that are switched off: below them there
+// is nothing to take over.
+func (p Policies) settled() Policies {
+	if p.CORS != nil && p.CORS.Off {
+		p.CORS = nil
+	}
+	if p.Canary != nil && p.Canary.Off {
+		p.Canary = nil
+	}
+	if p.Mirror != nil && p.Mirror.Off {
+		p.Mirror = nil
 	}
 	return p
 }

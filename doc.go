@@ -11,8 +11,9 @@
 //	  |
 //	route       host + method + path -> a chain
 //	  |
-//	the chain   observe  compress  cors  throttle  waf  auth  authorize
-//	  |         throttle  validate  compress  cache  transform
+//	the chain   observe  compress  cors  addresses  limits  throttle  waf  auth
+//	  |         authorize  throttle  limits  validate  canary  compress  cache
+//	  |         transform  mirror
 //	  |
 //	target      upstream, function, mock, redirect
 //

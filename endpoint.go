@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/api"
+	"gatehouse/api/openapi"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -12,6 +13,7 @@ import (
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/usage"
+	"gatehouse/validate"
 )
 
 // endpoint is what a lookup leads to: one route of one stage, or a stage's
@@ -27,9 +29,15 @@ type endpoint struct {
 	variables   map[string]string
 	conditions  string // that narrow it; "" for none
 	shape       string // of its path, whatever the names of its parameters
+	params      []string
+	greedy      string           // the one of params that takes the rest of the path; "" for none
+	method      string           // what the target is asked by; "" for the client's own
+	mapping     *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself
+
+	operation *validate.Operation // what requests must be like; nil where nobody checks it
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level
@@ -37,21 +45,26 @@ type endpoint struct {
 	offers   []usage.Offer // of the plans whose API keys the route takes
 	target   api.Target
 	rewrite  *transform.Rewrite
+	canary   *second    // nil without
+	shadow   api.Target // what gets copies; without destinations nobody
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 
-	steps  []string // the names of the chain's filters
-	counts *observe.Route
-	chain  http.Handler
+	responses exchange.Responses // the API's own forms of refusals; nil for none
+
+	steps        []string // the names of the chain's filters
+	counts       *observe.Route
+	canaryCounts *observe.Route // nil without a canary
+	chain        http.Handler
 }
 
 // describe writes into x whose route it is.
 func (e *endpoint) describe(x *exchange.Exchange) {
 	x.API, x.Stage, x.Route, x.RouteAt = e.api, e.stage, e.name, e.at
-	x.Variables = e.variables
+	x.Variables, x.Responses = e.variables, e.responses
 	x.SetTimeout(e.timeout)
 	if e.body > 0 {
 		x.Body.SetLimit(e.body)

@@ -30,6 +30,7 @@ type visit struct {
 	x       *exchange.Exchange
 	r       *http.Request
 	seen    observe.Seen
+	open    bool // it is a tunnel, which ends by itself
 }
 
 // ServeHTTP is where every request enters: the snapshot is loaded once, the
@@ -41,9 +42,46 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer v.end()
 	v.serve()
 	v.x.Finish()
+	if v.x.Tunnel.Ready() {
+		v.tunnel(v.x.Tunnel)
+	}
 	if v.x.Aborted {
 		panic(http.ErrAbortHandler) // an answer that was cut must not look complete
 	}
+}
+
+// tunnel runs the tunnel that the request has become. One that has taken its
+// connection over goes on without this goroutine, the request and the snapshot;
+// one within a connection by HTTP/2 ends with its request.
+func (v *visit) tunnel(t *exchange.Tunnel) {
+	if v.r.ProtoMajor > 1 {
+		t.Run()
+		return
+	}
+	v.open = true
+	e := &epilogue{v.gateway, v.snap.observer, v.x, v.seen}
+	v.gateway.keepers.tunnels.Run(e.run)
+}
+
+// epilogue is what is left of a request that has become a tunnel.
+type epilogue struct {
+	gateway  *Gateway
+	observer *observe.Observer
+	x        *exchange.Exchange
+	seen     observe.Seen
+}
+
+func (e *epilogue) run() {
+	defer e.end()
+	e.x.Tunnel.Run()
+}
+
+func (e *epilogue) end() {
+	if cause := recover(); cause != nil {
+		e.gateway.logPanic(e.x, cause)
+	}
+	e.observer.Done(e.x, e.seen)
+	e.x.Release()
 }
 
 // serve brings the request into its one form and leads it to its chain.
@@ -110,7 +148,7 @@ func (v *visit) route() {
 		x.Allow = found.Allow.Allow()
 	}
 	e.describe(x)
-	v.seen.Route = e.counts
+	v.seen.Route, v.seen.Canary = e.counts, e.canaryCounts
 	if odd := x.Path.Oddities &^ e.allowed; odd != 0 {
 		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: "the path holds " + odd.String() + " (a route may allow it by allow-path)"})
 		return
@@ -128,9 +166,21 @@ func (v *visit) refuse(f exchange.Refusal) { exchange.Refuse(&v.x.Writer, v.r, f
 // alone: refused where nothing was sent, cut off where something was.
 func (v *visit) end() {
 	cause := recover()
+	switch {
+	case v.open:
+		return
+	case cause != nil && v.x.Tunnel.Ready():
+		// The client has been told: only the tunnel's own end ends the connections.
+		v.gateway.logPanic(v.x, cause)
+		v.tunnel(v.x.Tunnel)
+		if v.open {
+			return
+		}
+		cause = nil
+	}
 	defer v.print() // also where a filter panics once more when it is told to give up
 	if cause != nil && cause != http.ErrAbortHandler {
-		v.logPanic(cause)
+		v.gateway.logPanic(v.x, cause)
 		if v.contain() {
 			return
 		}
@@ -156,7 +206,7 @@ func (v *visit) contain() (contained bool) {
 	}
 	defer func() {
 		if cause := recover(); cause != nil {
-			v.logPanic(cause)
+			v.gateway.logPanic(v.x, cause)
 			contained = false
 		}
 	}()
@@ -165,6 +215,6 @@ func (v *visit) contain() (contained bool) {
 	return true
 }
 
-func (v *visit) logPanic(cause any) {
-	v.gateway.log.Error("a request panicked", slog.String("requestId", v.x.ID), slog.String("route", v.x.Route), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
+func (g *Gateway) logPanic(x *exchange.Exchange, cause any) {
+	g.log.Error("a request panicked", slog.String("requestId", x.ID), slog.String("route", x.Route), slog.Any("panic", cause), slog.String("stack", string(debug.Stack())))
 }

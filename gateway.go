@@ -95,6 +95,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.keepers.acme.Retire() // its challenges would be answered no more
 	drain, cancel := context.WithTimeout(g.hurried, limit)
 	defer cancel()
+	g.keepers.tunnels.Drain(limit / 2)
 	err := g.keepers.listeners.Shutdown(drain)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

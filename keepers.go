@@ -15,6 +15,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/revoked"
+	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
 	"gatehouse/edge"
@@ -23,8 +24,10 @@ import (
 	"gatehouse/exchange"
 	"gatehouse/keeper"
 	"gatehouse/limit"
+	"gatehouse/mirror"
 	"gatehouse/observe"
 	"gatehouse/state"
+	"gatehouse/tunnel"
 	"gatehouse/upstream"
 	"gatehouse/usage"
 )
@@ -43,8 +46,11 @@ type keepers struct {
 	usage     *usage.Keeper
 	revoked   *revoked.List
 	audit     *auditing
+	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
+	mirrors   *mirror.Keeper
+	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -62,6 +68,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
 		dialer:    dial.New(dial.Options{}),
+		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 		slots:     limit.NewSlots(),
 		state:     state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger}),
@@ -78,7 +85,9 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.bounds = bound.NewKeeper()
+	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
 	return k, nil
@@ -125,6 +134,7 @@ func (k *keepers) fetcher(roots *x509.CertPool) auth.Fetch {
 // close ends the keepers, last in first out; the listeners have ended before.
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
+	k.mirrors.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -143,8 +153,11 @@ type leases struct {
 	slots     *limit.Slots  // has nothing to lease
 	usage     *usage.Keeper // nor has this
 	revoked   *revoked.List // nor this
+	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
+	mirrors   *mirror.Lease
+	tunnels   *tunnel.Keeper // has nothing to lease
 	listeners *edge.Lease
 	admin     *keeper.Lease[string, *admin.Listener]
 }
@@ -158,8 +171,11 @@ func (k *keepers) begin() *leases {
 		slots:     k.slots,
 		usage:     k.usage,
 		revoked:   k.revoked,
+		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),
+		mirrors:   k.mirrors.Begin(),
+		tunnels:   k.tunnels,
 		listeners: k.listeners.Begin(),
 		admin:     k.admin.Begin(),
 	}
@@ -170,8 +186,10 @@ func (k *keepers) begin() *leases {
 func (l *leases) commit() {
 	l.observe.Commit()
 	l.limits.Commit()
+	l.bounds.Commit()
 	l.keys.Commit()
 	l.upstreams.Commit()
+	l.mirrors.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -182,8 +200,10 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()
+	l.bounds.Abort()
 	l.limits.Abort()
 	l.observe.Abort()
 }

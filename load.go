@@ -43,8 +43,12 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 		return cfg, err
 	}
 	cfg.checkNames(&report)
+	cfg.adoptAuthorizers(&report)
+	cfg.checks = newChecks(&report)
 	cfg.checkListeners(compile(cfg, &report), &report)
-	return cfg, config.NewErrors(&report, sources)
+	err = config.NewErrors(&report, sources)
+	cfg.releaseDefinitions()
+	return cfg, err
 }
 
 var (

@@ -39,7 +39,6 @@ services:
 		`8: unknown service "ordrs"`,
 		`9: wanted a duration such as 250ms, 1m30s or 2d, got 5`,
 		`10: unknown key "authorise"`,
-		`11: the key "target" is missing`,
 		`11: unknown key "taget"`,
 		`12: unknown authorizer "costumers"`,
 		`13: unknown method "GETT": did you mean "GET"?`,

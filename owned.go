@@ -44,7 +44,7 @@ func own(cfg *Config, demand acme.Demand, handler func(*exchange.Rule) http.Hand
 		throttle: throttle.PerCaller([]throttle.Level{{Name: "gateway", Scope: "gateway", Throttles: cfg.Throttle}}),
 	}
 	e.counts = l.observe.Route("", "", challengeRoute)
-	e.path(nil, handler(rule), l)
+	e.path(parts{target: handler(rule)}, l)
 	o := &owned{below: strings.Split(strings.Trim(acme.Path, "/"), "/"), hosts: make(map[string]bool), endpoint: e}
 	for _, name := range demand.Names {
 		o.hosts[name] = true

@@ -16,19 +16,15 @@ func planned() map[string]string {
 		"listen.serve": "AWS's own APIs",
 
 		"listen.network-acl":         "network ACLs",
-		"apis.*.definition":          "OpenAPI definitions",
-		"apis.*.stages.*.definition": "OpenAPI definitions",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
-		"services.*.sticky":          "sticky sessions",
 		"services.*.security-groups": "security groups",
 	}
 	for _, scheme := range []string{"iam", "function", "oidc", "mtls", "identity", "ttl"} {
 		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt"
 	}
 	policies := map[string]string{
-		"waf":      "web ACLs",
-		"validate": "checks of requests", "cache": "caches",
+		"waf": "web ACLs", "cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

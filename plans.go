@@ -7,13 +7,14 @@ import (
 	"gatehouse/usage"
 )
 
-// concurrent returns the limits on what callers have under way at a route.
-func (e *endpoint) concurrent(a *API, dep api.Deployment[Policies], r *api.Route[Policies]) []throttle.ConcurrentLevel {
+// concurrent returns the limits of an API and a stage on what callers have under
+// way.
+func concurrent(a *API, dep *api.Deployment[Policies]) []throttle.ConcurrentLevel {
 	levels := []throttle.ConcurrentLevel{{Name: "api", Scope: a.Name, Limit: a.Policies.Concurrent}}
 	if dep.Own != nil {
 		levels = append(levels, throttle.ConcurrentLevel{Name: "stage", Scope: a.Name + "/" + dep.Stage, Limit: dep.Own.Concurrent})
 	}
-	return append(levels, throttle.ConcurrentLevel{Name: "route", Scope: e.scope(), Limit: r.Policies.Concurrent})
+	return levels
 }
 
 // offers returns the plans whose keys a route takes, and reports a route that
@@ -33,7 +34,7 @@ func (d *draft) offers(e *endpoint, report *config.Report) []usage.Offer {
 	return offers
 }
 
-// checkPlans reports plans for what is not there.
+// checkPlans reports plans for what is not there. The endpoints are compiled.
 func (d *draft) checkPlans(report *config.Report) {
 	if d.config.Broken("apis") && len(d.config.APIs) == 0 || d.config.Broken("include") {
 		return
@@ -52,25 +53,24 @@ func (d *draft) checkPlanned(at *usage.Deployment, report *config.Report) {
 		report.Unknown(at.Pos, "API", apiName, names(d.config.APIs))
 		return
 	}
-	if stage != "" && a.Broken("stages") || a.Broken("routes") {
-		return
-	}
-	var stages []string
-	for _, dep := range api.Resolve(&a.Config) {
-		stages = append(stages, dep.Stage)
-		if dep.Stage == stage {
-			stage = ""
+	stages, routes := make(map[string]bool), make(map[string]bool)
+	for _, e := range d.endpoints {
+		if e.api != apiName {
+			continue
+		}
+		stages[e.stage] = true
+		if e.name != "" && (stage == "" || e.stage == stage) {
+			routes[e.name] = true
 		}
 	}
-	if stage != "" {
-		report.Unknown(at.Pos, "stage of "+apiName, stage, stages)
-	}
-	routes := make(map[string]bool)
-	for i := range a.Routes {
-		routes[a.Routes[i].Match.Route] = true
+	if stage != "" && !stages[stage] {
+		if !a.Broken("stages") {
+			report.Unknown(at.Pos, "stage of "+apiName, stage, names(stages))
+		}
+		return
 	}
 	for _, route := range names(at.Routes) {
-		if !routes[route] {
+		if !routes[route] && !a.Broken("routes") && !a.Broken("definition") {
 			report.Unknown(at.Routes[route].Pos, "route of "+apiName, route, names(routes))
 		}
 	}

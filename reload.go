@@ -11,6 +11,8 @@ import (
 	"gatehouse/auth"
 	"gatehouse/config"
 	"gatehouse/edge"
+	"gatehouse/exchange"
+	"gatehouse/respond"
 	"gatehouse/upstream"
 )
 
@@ -89,18 +91,26 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service)}
+	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service), forms: make(map[*respond.Config]exchange.Responses)}
 	authorizers, err := b.authorizers()
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range slices.Concat(d.endpoints, []*endpoint{d.nowhere.host, d.nowhere.path}) {
-		target, err := b.target(e)
+		target, release, err := b.target(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
 		}
+		e.responses = b.responses(e)
 		e.counts = l.observe.Route(e.api, e.stage, e.name)
-		e.path(e.pick(authorizers), target, l)
+		if release != nil {
+			e.canaryCounts = l.observe.Route(e.api, e.stage+"/canary", e.name) // as API Gateway's metrics name it
+		}
+		shadow, err := b.shadow(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.at, err)
+		}
+		e.path(parts{e.pick(authorizers), release, shadow, target}, l)
 	}
 	return &Snapshot{
 		config: d.config, policies: policies, observer: observer, table: d.table,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/edge"
+	"gatehouse/mirror"
 	"gatehouse/observe/metrics"
 	"gatehouse/upstream"
 )
@@ -23,8 +24,10 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 		Bodies:    k.bodyStats,
 		Codings:   k.codingStats,
 		Encoders:  k.encoderStats,
+		Tunnels:   k.tunnelStats,
 
 		Certificates: g.certificateStats,
+		Mirrors:      k.mirrorStats,
 	}
 }
 
@@ -74,6 +77,18 @@ func (k *keepers) throttleStats() []metrics.ThrottleStats {
 	}
 }
 
+func (k *keepers) mirrorStats() []metrics.MirrorStats {
+	var out []metrics.MirrorStats
+	k.mirrors.Each(func(s mirror.Stats) {
+		stats := metrics.MirrorStats{Target: s.Target, Waiting: s.Waiting, Sending: s.Sending, Copies: make(map[string]uint64)}
+		for _, r := range s.Results {
+			stats.Copies[r.Outcome] = r.Copies
+		}
+		out = append(out, stats)
+	})
+	return out
+}
+
 func (k *keepers) bodyStats() metrics.BodyStats {
 	return metrics.BodyStats{Used: k.bodies.Used(), Limit: k.bodies.Limit()}
 }
@@ -89,4 +104,13 @@ func (k *keepers) codingStats() []metrics.CodingStats {
 func (k *keepers) encoderStats() metrics.EncoderStats {
 	u := k.encoders.Usage()
 	return metrics.EncoderStats{Used: u.Used, Limit: u.Limit, Refused: u.Refused}
+}
+
+func (k *keepers) tunnelStats() metrics.TunnelStats {
+	s := k.tunnels.Stats()
+	out := metrics.TunnelStats{Open: int64(s.Open), Opened: s.Opened, In: s.In, Out: s.Out}
+	for end, n := range s.Ends {
+		out.Ends = append(out.Ends, metrics.TunnelEnd{Why: string(end), Number: n})
+	}
+	return out
 }

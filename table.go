@@ -47,9 +47,32 @@ func routesOf(cfg *Config, endpoints []*endpoint) []RouteInfo {
 func (e *endpoint) info(cfg *Config) RouteInfo {
 	return RouteInfo{
 		API: e.api, Stage: e.stage, Hosts: e.hosts, Prefix: string(e.prefix), Route: e.name, Conditions: e.conditions,
-		Target: targetText(e.target), Authorize: e.authorizeText(), Chain: e.steps, At: e.at.String(),
+		Target: e.targetText(), Authorize: e.authorizeText(), Chain: e.steps, At: e.at.String(),
 		Digests: e.digests(cfg),
 	}
+}
+
+// targetText says where the route leads, its canary and its mirror included.
+func (e *endpoint) targetText() string {
+	text := targetText(e.target)
+	percent := func(n float64) string { return " " + strconv.FormatFloat(n, 'f', -1, 64) + "%" }
+	if c := e.canary; c != nil {
+		text += "; canary " + targetText(c.target)
+		if c.policy.Weight != nil {
+			text += percent(*c.policy.Weight)
+		}
+	}
+	if len(e.shadow.Destinations) > 0 {
+		text += "; mirror " + targetText(e.shadow) + percent(e.policies.Mirror.Percent)
+	}
+	return text
+}
+
+func (e *endpoint) canaryTarget() api.Target {
+	if e.canary == nil {
+		return api.Target{}
+	}
+	return e.canary.target
 }
 
 func targetText(t api.Target) string {
@@ -96,9 +119,12 @@ func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
-		"throttle":  e.throttle, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "timeout": e.timeout, "retries": e.retries(),
+		"addresses": p.Addresses.Digest(), "gateway-responses": p.Responses,
+		"mirror":   []any{p.Mirror, e.serviceConfigs(cfg, e.shadow)},
+		"canary":   []any{e.canary, e.serviceConfigs(cfg, e.canaryTarget())},
+		"throttle": e.throttle, "validate": []any{p.Validate, e.operation.Digest()}, "method": e.method, "mapping": e.mapping, "cors": p.CORS, "compress": p.Compress, "headers": p.Headers, "websocket": p.WebSocket, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
-		"target": []any{e.target, e.serviceConfigs(cfg)}, "rewrite": e.rewrite,
+		"target": []any{e.target, e.serviceConfigs(cfg, e.target)}, "rewrite": e.rewrite,
 	}
 	out := make(map[string]string, len(sections))
 	for name, section := range sections {
@@ -118,8 +144,8 @@ func (e *endpoint) authorizerConfigs(cfg *Config) (out []any) {
 	return out
 }
 
-func (e *endpoint) serviceConfigs(cfg *Config) (out []*upstream.Config) {
-	for _, d := range e.target.Destinations {
+func (e *endpoint) serviceConfigs(cfg *Config, t api.Target) (out []*upstream.Config) {
+	for _, d := range t.Destinations {
 		if d.Kind == api.Service {
 			out = append(out, cfg.Services[d.Name])
 		}

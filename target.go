@@ -5,8 +5,13 @@ import (
 
 	"gatehouse/answer"
 	"gatehouse/api"
+	"gatehouse/canary"
+	"gatehouse/cors"
 	"gatehouse/exchange"
+	"gatehouse/respond"
+	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/websocket"
 )
 
 // binder makes the targets of a configuration's routes from leases.
@@ -14,40 +19,79 @@ type binder struct {
 	draft    *draft
 	leases   *leases
 	services map[string]*upstream.Service // by name, or by address of inline targets
+	forms    map[*respond.Config]exchange.Responses
 }
 
-// target returns what answers an endpoint's route.
-func (b *binder) target(e *endpoint) (http.Handler, error) {
+// target returns what answers an endpoint's route, and its canary.
+func (b *binder) target(e *endpoint) (http.Handler, *canary.Release, error) {
 	if e.name == "" {
-		return notFound(e.rule, e.missing), nil
+		return notFound(e.rule, e.missing), nil, nil
 	}
-	var shares []upstream.Share
-	for _, to := range e.target.Destinations {
-		h, err := b.destination(e, to)
+	target, err := b.answerer(e, e.target, e.rewrite)
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := b.release(e, target)
+	if release == nil || err != nil {
+		return target, nil, err
+	}
+	return release.Target(), release, nil
+}
+
+// answerer returns what answers in the name of a target.
+func (b *binder) answerer(e *endpoint, target api.Target, rewrite *transform.Rewrite) (http.Handler, error) {
+	var plain, sockets []upstream.Share
+	tunnels := false // some destination takes them
+	for _, to := range target.Destinations {
+		h, socket, err := b.destination(e, to, rewrite)
 		if err != nil {
 			return nil, err
 		}
-		shares = append(shares, upstream.Share{Handler: h, Weight: to.Weight})
+		tunnels = tunnels || socket != nil
+		if socket == nil {
+			socket = h
+		}
+		plain = append(plain, upstream.Share{Handler: h, Weight: to.Weight})
+		sockets = append(sockets, upstream.Share{Handler: socket, Weight: to.Weight})
 	}
-	if len(shares) == 1 {
-		return shares[0].Handler, nil
+	if !tunnels {
+		return shared(plain), nil
 	}
-	return upstream.Split(shares), nil
+	policy := websocket.New(e.policies.WebSocket, cors.Allows(e.policies.CORS), b.leases.tunnels)
+	return policy.Around(shared(plain), shared(sockets)), nil
 }
 
-func (b *binder) destination(e *endpoint, to api.Destination) (http.Handler, error) {
+func shared(shares []upstream.Share) http.Handler {
+	if len(shares) == 1 {
+		return shares[0].Handler
+	}
+	return upstream.Split(shares)
+}
+
+// destination returns what answers in the name of one, and what leads tunnels
+// to it; nil where it takes none.
+func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform.Rewrite) (plain, sockets http.Handler, err error) {
 	rule := &exchange.Rule{Filter: "answer", Name: string(to.Kind), At: to.At}
 	switch to.Kind {
 	case api.Mock:
-		return answer.Mock(rule, to.Status), nil
+		return answer.Mock(rule, mockOf(to)), nil, nil
 	case api.Redirect:
-		return answer.Redirect(rule, to.Name), nil
+		return answer.Redirect(rule, to.Name), nil, nil
 	}
 	s, err := b.service(to)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return upstream.New(upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter()}), nil
+	route := upstream.Route{Service: s, Retries: e.retries(), Rewrite: e.rewriter(rewrite)}
+	return upstream.New(route), upstream.NewSocket(route, b.leases.tunnels), nil
+}
+
+// mockOf returns what a mock answers.
+func mockOf(to api.Destination) answer.Mocked {
+	if m := to.Mock; m != nil {
+		return answer.Mocked{Status: m.Status, Header: m.Header, Body: m.Body}
+	}
+	return answer.Empty(to.Status)
 }
 
 // service leases a service once, whatever the number of routes.
@@ -83,8 +127,8 @@ func (e *endpoint) retries() int {
 
 // rewriter returns what writes the upstream's path: the route's rewrite, or
 // the request's own path without the stage's.
-func (e *endpoint) rewriter() func(*exchange.Exchange, []byte) []byte {
-	if rewrite := e.rewrite; rewrite != nil {
+func (e *endpoint) rewriter(rewrite *transform.Rewrite) func(*exchange.Exchange, []byte) []byte {
+	if rewrite != nil {
 		return func(x *exchange.Exchange, b []byte) []byte { return rewrite.Append(b, x) }
 	}
 	if skip := len(e.prefix.Segments()); skip > 0 {

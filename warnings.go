@@ -22,7 +22,7 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // Warnings returns what works but should be looked at, in the order of the
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused())
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.definitionWarnings())
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})
@@ -46,6 +46,18 @@ func (cfg *Config) developmentKeys() (out []warning) {
 	return out
 }
 
+// definitionWarnings are those that reading definitions gave.
+func (cfg *Config) definitionWarnings() (out []warning) {
+	for _, name := range names(cfg.APIs) {
+		for _, d := range cfg.APIs[name].definitions() {
+			for _, w := range d.Warnings {
+				out = append(out, warning{w.At, w.Message})
+			}
+		}
+	}
+	return out
+}
+
 // unused warns of what is defined and leads nowhere.
 func (cfg *Config) unused() (out []warning) {
 	services, authorizers := cfg.used()
@@ -56,9 +68,7 @@ func (cfg *Config) unused() (out []warning) {
 	}
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
-		if len(a.Routes) == 0 {
-			out = append(out, warning{a.Pos, fmt.Sprintf("the API %s has no routes: it answers 404 to everything", name)})
-		}
+		out = append(out, a.routeless()...)
 		for _, authorizer := range names(a.Authorizers) {
 			if !authorizers[[2]string{name, authorizer}] {
 				out = append(out, warning{a.Authorizers[authorizer].Pos, fmt.Sprintf("no route of %s asks the authorizer %s", name, authorizer)})
@@ -68,11 +78,31 @@ func (cfg *Config) unused() (out []warning) {
 	return out
 }
 
+// routeless warns of stages without routes, and of routes that no stage has.
+func (a *API) routeless() (out []warning) {
+	inherited := false
+	for _, d := range api.Resolve(&a.Config) {
+		inherited = inherited || !d.At.Has("routes") || d.Own == nil
+		if len(d.Inline) > 0 || d.Definition != nil {
+			continue
+		}
+		what := "the API " + a.Name
+		if d.Own != nil && d.At.Has("routes") {
+			what = fmt.Sprintf("the stage %s of %s", d.Stage, a.Name)
+		}
+		out = append(out, warning{d.At.Pos, what + " has no routes: it answers 404 to everything"})
+	}
+	if !inherited && len(a.Routes) > 0 {
+		out = append(out, warning{a.Of("routes"), fmt.Sprintf("every stage of %s has routes of its own: these serve nobody", a.Name)})
+	}
+	return out
+}
+
 // used returns the services, and by API the authorizers, that routes name.
 func (cfg *Config) used() (services map[string]bool, authorizers map[[2]string]bool) {
 	services, authorizers = make(map[string]bool), make(map[[2]string]bool)
 	for _, e := range compile(cfg, &config.Report{}).endpoints {
-		for _, to := range e.target.Destinations {
+		for _, to := range slices.Concat(e.target.Destinations, e.canaryTarget().Destinations, e.shadow.Destinations) {
 			if to.Kind == api.Service {
 				services[to.Name] = true
 			}

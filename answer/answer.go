@@ -4,27 +4,51 @@ package answer
 
 import (
 	"net/http"
+	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 
 	"gatehouse/exchange"
 )
 
-// Mock returns a target that reads the request no further and answers with
-// status and an empty JSON object, or with no body where the status has none.
-func Mock(rule *exchange.Rule, status int) http.Handler {
-	body := []byte("{}")
+// Mocked is the answer of a mock.
+type Mocked struct {
+	Status int
+	Header map[string]string // with the type of the body, where that is to have one
+	Body   string            // not sent where the status has none
+}
+
+// Empty returns the answer of a mock that says nothing but a status: an empty
+// JSON object.
+func Empty(status int) Mocked {
+	return Mocked{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: "{}"}
+}
+
+// Mock returns a target that reads the request no further and answers the same
+// each time.
+func Mock(rule *exchange.Rule, m Mocked) http.Handler {
+	body := []byte(m.Body)
+	header := make(http.Header)
+	for name, value := range m.Header {
+		header[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+	}
+	bodiless := m.Status == http.StatusNoContent || m.Status == http.StatusNotModified
+	if bodiless {
+		header.Del("Content-Type")
+	} else {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchange.From(r).Trail.Add(rule, exchange.Answered, "")
-		if status == http.StatusNoContent || status == http.StatusNotModified {
-			w.WriteHeader(status)
-			return
-		}
 		h := w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-		w.WriteHeader(status)
-		_, _ = w.Write(body)
+		for name, values := range header {
+			h[name] = slices.Clip(values) // hooks may append
+		}
+		w.WriteHeader(m.Status)
+		if !bodiless {
+			_, _ = w.Write(body)
+		}
 	})
 }
 

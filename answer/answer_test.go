@@ -30,7 +30,7 @@ func TestMock(t *testing.T) {
 		status int
 		body   string
 	}{{200, "{}"}, {204, ""}, {503, "{}"}} {
-		rec := serve(t, Mock(rule, tc.status), "GET", "/x")
+		rec := serve(t, Mock(rule, Empty(tc.status)), "GET", "/x")
 		if rec.Code != tc.status || rec.Body.String() != tc.body {
 			t.Errorf("mock %d: got %d %q", tc.status, rec.Code, rec.Body)
 		}

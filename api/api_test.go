@@ -47,6 +47,7 @@ func TestTargets(t *testing.T) {
 		{`{"service:a": 0}`, "", "", "above 0"},
 		{`{"service:a": 1, "mock": 1}`, "", "", "only services, functions and addresses"},
 		{`{"service:a": 1000001}`, "", "", "from 0 to 1000000"},
+		{`{service:a: 1}`, "", "", "write it in quotes"},
 		{`{"service:a": "1"}`, "", "", "remove the quotes"},
 		{`{"service:a": 010}`, "", "", "leading zero"},
 		{`{"service:a": 0, "service:b": 1.5}`, "", "", "whole number, got 1.5"},
@@ -117,7 +118,6 @@ func TestBadNames(t *testing.T) {
 		`stages: {beta: {path: "beta"}}`: "no stage path",
 		`stages: {beta: {path: "/{x}"}}`: "no stage path",
 		`routes: [{target: mock}]`:       "match",
-		`routes: [{match: GET /}]`:       "target",
 		`routs: []`:                      `did you mean "routes"?`,
 	} {
 		_, err := load(t, "apis: {shop: {"+text+"}}")

@@ -12,13 +12,15 @@ const DefaultStage = "$default"
 
 // Deployment is one stage of one API, resolved.
 type Deployment[P any] struct {
-	API       *Config[P]
-	Stage     string
-	Domains   []string // none: every host that no other deployment names
-	Prefix    Prefix
-	Variables map[string]string
-	Own       *P        // the stage's own policies; nil for the default stage
-	At        config.At // of the stage; for the default one of the API
+	API        *Config[P]
+	Stage      string
+	Domains    []string // none: every host that no other deployment names
+	Prefix     Prefix
+	Variables  map[string]string
+	Definition *Definition[P] // the stage's own, else the API's; nil for none
+	Inline     []Route[P]     // the routes that are written for it
+	Own        *P             // the stage's own policies; nil for the default stage
+	At         config.At      // of the stage; for the default one of the API
 }
 
 // Placed reports whether it is known for which hosts and paths the deployment
@@ -30,7 +32,7 @@ func (d *Deployment[P]) Placed() bool {
 // Resolve returns the deployments of an API, by stage name in order.
 func Resolve[P any](c *Config[P]) []Deployment[P] {
 	if len(c.Stages) == 0 {
-		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), At: c.At}}
+		return []Deployment[P]{{API: c, Stage: DefaultStage, Domains: hosts(c.Domains), Definition: c.Definition, Inline: c.Routes, At: c.At}}
 	}
 	var out []Deployment[P]
 	for _, name := range slices.Sorted(maps.Keys(c.Stages)) {
@@ -39,7 +41,18 @@ func Resolve[P any](c *Config[P]) []Deployment[P] {
 		if len(domains) == 0 {
 			domains = c.Domains
 		}
-		out = append(out, Deployment[P]{API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Own: &s.Policies, At: s.At})
+		routes := c.Routes
+		if s.Has("routes") {
+			routes = s.Routes
+		}
+		definition := s.Definition
+		if definition == nil {
+			definition = c.Definition
+		}
+		out = append(out, Deployment[P]{
+			API: c, Stage: name, Domains: hosts(domains), Prefix: s.Path, Variables: s.Variables, Definition: definition, Inline: routes,
+			Own: &s.Policies, At: s.At,
+		})
 	}
 	return out
 }

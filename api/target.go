@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gatehouse/api/openapi"
 	"gatehouse/config"
 )
 
@@ -23,18 +24,30 @@ const (
 // Destination is one thing that answers.
 type Destination struct {
 	Kind   Kind
-	Name   string // the service or function; the URL of an inline target or redirect
-	Alias  string // of a function
-	Status int    // of a mock
-	Weight int    // share of the requests among the target's destinations
+	Name   string        // the service or function; the URL of an inline target or redirect
+	Alias  string        // of a function
+	Status int           // of a mock
+	Mock   *openapi.Mock // what a mock of a definition answers; nil for Status and {}
+	Weight int           // share of the requests among the target's destinations
 	At     config.Pos
 }
 
-// Target is what answers a route: one destination, or several by weight.
+// Shares reports whether the destination can share a route with others by
+// weight: a mock and a redirect cannot.
+func (d Destination) Shares() bool { return d.Kind != Mock && d.Kind != Redirect }
+
+// Target is what answers a route: one destination, or several by weight. Those
+// that name stage variables are not among the destinations until In has put in
+// their values.
 type Target struct {
 	Destinations []Destination
 	At           config.Pos
+
+	written []written // beside Destinations, those that name variables
 }
+
+// Said reports whether the target says anything.
+func (t Target) Said() bool { return len(t.Destinations)+len(t.written) > 0 }
 
 const targetForms = "write service:NAME, http://HOST:PORT, mock, mock:STATUS, redirect:URL, or weights such as {service:a: 90, service:b: 10}"
 
@@ -43,7 +56,7 @@ func (t *Target) UnmarshalConfig(n *config.Node) {
 	t.At = n.Pos()
 	switch n.Kind() {
 	case config.Scalar:
-		text, ok := n.Text()
+		text, ok := n.Template()
 		if strings.Contains(text, "@") {
 			n.Hide() // a password, perhaps, which an address has no place for
 		}
@@ -61,6 +74,10 @@ func (t *Target) weighted(n *config.Node) {
 	entries, total := 0, 0
 	n.Each(func(key string, at config.Pos, value *config.Node) {
 		entries++
+		if key == "service" || key == "function" || key == "http" || key == "https" {
+			value.Errorf("the target is cut at its first colon: write it in quotes, {\"%s:NAME\": 90}", key)
+			return
+		}
 		var share int
 		if !value.Decode(&share) {
 			return
@@ -73,15 +90,18 @@ func (t *Target) weighted(n *config.Node) {
 	})
 	for _, d := range t.Destinations {
 		total += d.Weight
-		if d.Kind == Mock || d.Kind == Redirect {
+		if !d.Shares() {
 			n.Errorf("only services, functions and addresses can share a route by weight")
 			return
 		}
 	}
+	for _, w := range t.written {
+		total += w.weight
+	}
 	switch {
 	case entries == 0:
 		n.Errorf("a target is missing: %s", targetForms)
-	case total == 0 && len(t.Destinations) == entries:
+	case total == 0 && len(t.Destinations)+len(t.written) == entries:
 		n.Errorf("at least one weight must be above 0")
 	}
 }
@@ -90,9 +110,22 @@ func (t *Target) weighted(n *config.Node) {
 const maxWeight = 1_000_000
 
 func (t *Target) add(n *config.Node, text string, weight int) {
-	d, problem := parseDestination(text)
+	named := false
+	plain, err := expand(text, func(string) (string, bool) {
+		named = true
+		return "x", true
+	})
+	if err != nil {
+		n.Errorf("%v", err)
+		return
+	}
+	d, problem := parseDestination(plain)
 	if problem != "" {
 		n.Errorf("%s", problem)
+		return
+	}
+	if named {
+		t.written = append(t.written, written{text, weight, n.Pos()})
 		return
 	}
 	d.Weight, d.At = weight, n.Pos()

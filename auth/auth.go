@@ -104,7 +104,7 @@ func (f *filter) authenticate(x *exchange.Exchange, r *http.Request) (first *Aut
 
 // refuse answers a request whose credential is not good.
 func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, v scheme.Verdict) {
-	refusal := exchange.Refusal{Status: v.Status, Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
+	refusal := exchange.Refusal{Status: v.Status, Kind: kind(v), Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
 	if refusal.Status == 0 {
 		if sendToLogin(w, r, a, v) {
 			return
@@ -113,6 +113,17 @@ func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, v scheme.Ver
 		refusal.Header = http.Header{"Www-Authenticate": {a.scheme.Challenge(a.realm, true)}}
 	}
 	exchange.Refuse(w, r, refusal)
+}
+
+// kind is the type of a refusal that its status does not tell.
+func kind(v scheme.Verdict) exchange.ResponseType {
+	switch {
+	case v.Expired:
+		return exchange.ExpiredToken
+	case v.Status >= http.StatusInternalServerError:
+		return exchange.AuthorizerFailure
+	}
+	return exchange.Unspecified
 }
 
 // refuseStranger answers a request without any credential: with the challenges

@@ -88,6 +88,12 @@ func (b *Breaker) Allow() Pass {
 	return p
 }
 
+// Refuses reports whether a request would be refused now. It counts nothing.
+func (b *Breaker) Refuses() bool {
+	until := b.until.Load()
+	return until != 0 && b.options.Load() != nil && b.clock.Now() < until
+}
+
 // Report says how a request that was let through went.
 func (b *Breaker) Report(trial, good bool, at time.Time) {
 	o := b.options.Load()

@@ -1,10 +1,5 @@
 package balance
 
-import (
-	"math/rand/v2"
-	"sync/atomic"
-)
-
 // maxTurns bounds a schedule. Weights that need more are scaled down, the
 // smallest kept at one turn.
 const maxTurns = 1 << 12
@@ -62,24 +57,4 @@ func gcd(a, b int) int {
 		a, b = b, a%b
 	}
 	return a
-}
-
-// Split shares requests among parts by weight, whatever becomes of them. It is
-// safe for concurrent use.
-type Split struct {
-	turns []uint16
-	turn  atomic.Uint64
-}
-
-// NewSplit returns a Split with these weights, of which at least one is above
-// zero: a part of weight 0 gets nothing.
-func NewSplit(weights []int) *Split {
-	s := &Split{turns: schedule(weights)}
-	s.turn.Store(uint64(rand.IntN(1 << 16)))
-	return s
-}
-
-// Next returns the index of the part whose turn it is.
-func (s *Split) Next() int {
-	return int(s.turns[s.turn.Add(1)%uint64(len(s.turns))])
 }

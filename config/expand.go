@@ -108,8 +108,11 @@ func (n *Node) resolve(kind, name string) (string, bool) {
 
 func (n *Node) resolveEnv(name string) (string, bool) {
 	if j := n.source().jail; j != nil && !slices.Contains(j.secrets, name) {
-		n.problem(fmt.Sprintf("add %s to the secrets of the include, or remove the reference", tree.Shorten(name)),
-			fmt.Sprintf("an included file may not read the environment variable %s", tree.Shorten(name)))
+		hint := fmt.Sprintf("add %s to the secrets of the include, or remove the reference", tree.Shorten(name))
+		if j.of != "" {
+			hint = "say it in the configuration itself"
+		}
+		n.problem(hint, fmt.Sprintf("%v may not read the environment variable %s", j, tree.Shorten(name)))
 		return "", false
 	}
 	value, ok := n.d.options.lookupEnv(name)

@@ -113,7 +113,7 @@ func (d *decoder) includeFile(root *tree.Value, inc *Include, at Pos, path strin
 		d.report.Add(Problem{Pos: at, Path: "include", Message: fmt.Sprintf("cannot read %s: %v", name, err)})
 		return
 	}
-	src := d.add(&source{tree.NewFile(name, text), dir, &jail{inc.Secrets}})
+	src := d.add(&source{tree.NewFile(name, text), dir, &jail{secrets: inc.Secrets}})
 	switch doc := d.parse(src); {
 	case doc == nil || doc.Kind == Null:
 	case doc.Kind != Map:

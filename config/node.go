@@ -64,12 +64,15 @@ type step struct {
 	key   string
 	index int // of an item; -1 for a key
 	depth int
+	shown bool // key is shown as it stands, whatever it holds
 }
 
 func (s *step) String() string {
 	switch {
 	case s == nil:
 		return ""
+	case s.shown:
+		return s.key
 	case s.index >= 0:
 		return s.up.String() + "[" + strconv.Itoa(s.index) + "]"
 	case !isName(s.key):

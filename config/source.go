@@ -12,7 +12,15 @@ type source struct {
 // jail binds an included file: it may name files of its own folder and the
 // environment variables that the include lists, nothing else.
 type jail struct {
+	of      string // what kind of file it is, in messages; "" for an included file
 	secrets []string
+}
+
+func (j *jail) String() string {
+	if j.of == "" {
+		return "an included file"
+	}
+	return j.of
 }
 
 // add makes a file known, so that its lines can be echoed and its values know
@@ -28,7 +36,10 @@ func (n *Node) source() *source { return n.d.byFile[n.v.File] }
 
 // parse returns the document of s, or nil after reporting why there is none.
 func (d *decoder) parse(s *source) *tree.Value {
-	return s.file.Parse(func(p tree.Problem) {
-		d.report.Add(Problem{Pos: p.Pos, Message: p.Message, Hint: p.Hint})
-	})
+	return s.file.Parse(d.told)
+}
+
+// told adds what is wrong with a file as such.
+func (d *decoder) told(p tree.Problem) {
+	d.report.Add(Problem{Pos: p.Pos, Message: p.Message, Hint: p.Hint})
 }

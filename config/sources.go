@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -28,6 +29,7 @@ type Sources struct {
 	Globs []string
 
 	texts   []*tree.File
+	heavy   []*tree.File      // those of texts that Release lets go
 	plain   map[string][]byte // what File values read, by path
 	hides   []hide
 	secrets []string // the keys that hold secrets, for lines that were not decoded
@@ -85,6 +87,18 @@ func (s *Sources) keep(path string, content []byte) {
 		s.plain = make(map[string][]byte)
 	}
 	s.plain[path] = content
+}
+
+// Release lets go of the texts of documents, once nothing more will be found in
+// them, and returns how many bytes these were: lines of theirs are echoed no more.
+func (s *Sources) Release() int {
+	size := 0
+	for _, f := range s.heavy {
+		size += f.Size()
+	}
+	s.texts = slices.DeleteFunc(s.texts, func(f *tree.File) bool { return slices.Contains(s.heavy, f) })
+	s.heavy = nil
+	return size
 }
 
 // record adds a file, or what is known of it now.
@@ -188,11 +202,12 @@ func (f *SourceFile) rehash(info fs.FileInfo) bool {
 		return false
 	}
 	defer file.Close()
-	content, err := readAtMost(file, maxFile)
-	if err != nil {
+	h := sha256.New() // piece by piece: a definition may be large
+	n, err := io.Copy(h, io.LimitReader(file, maxFile+1))
+	if err != nil || n > maxFile {
 		return f.SHA256 != ""
 	}
-	if sum(content) != f.SHA256 {
+	if hex.EncodeToString(h.Sum(nil)) != f.SHA256 {
 		return true
 	}
 	f.info, f.read = info, now

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/origin"
 )
 
-// New returns the filter of cfg, or nil for a nil cfg. Methods are those that
+// New returns the filter of cfg, or nil for a nil cfg and one that is off. Methods are those that
 // the resource's routes take, for a cfg that names none: nil for every method.
 //
 // A preflight is answered with 204, to an origin that may not call without any
@@ -17,7 +18,7 @@ import (
 // through API Gateway: browsers withhold the answer from the page, and who is no
 // browser can claim any origin.
 func New(cfg *Config, methods []string) func(http.Handler) http.Handler {
-	if cfg == nil {
+	if cfg == nil || cfg.Off {
 		return nil
 	}
 	p := newPolicy(cfg, methods)
@@ -30,7 +31,7 @@ func New(cfg *Config, methods []string) func(http.Handler) http.Handler {
 // answers; their slices have no room to append to.
 type policy struct {
 	rule        *exchange.Rule
-	origins     origins
+	origins     origin.Set
 	hooks       map[string]func(*exchange.Head) // for the origins that are written out
 	plain       func(*exchange.Head)            // for requests without an origin, and where all may call
 	closed      func(*exchange.Head)            // for those of an origin that may not
@@ -45,7 +46,7 @@ type policy struct {
 func newPolicy(cfg *Config, methods []string) *policy {
 	p := &policy{
 		rule:    &exchange.Rule{Filter: "cors", Name: ruleName(cfg), At: cfg.Pos},
-		origins: newOrigins(cfg.Origins),
+		origins: origin.NewSet(cfg.Origins),
 		hooks:   make(map[string]func(*exchange.Head)),
 		headers: joined(cfg.Headers),
 		expose:  joined(cfg.Expose),
@@ -68,12 +69,12 @@ func newPolicy(cfg *Config, methods []string) *policy {
 	if cfg.MaxAge > 0 || cfg.Has("max-age") {
 		p.maxAge = []string{strconv.Itoa(int(cfg.MaxAge.D() / time.Second))}
 	}
-	for origin := range p.origins.exact {
-		p.hooks[origin] = p.hookFor(origin)
+	for name := range p.origins.Exact() {
+		p.hooks[name] = p.hookFor(name)
 	}
 	p.closed = p.close
 	p.plain = p.closed
-	if p.origins.all {
+	if p.origins.All() {
 		p.plain = p.hookFor("*")
 	}
 	return p
@@ -97,6 +98,16 @@ func joined(names []Header) []string {
 	return []string{strings.Join(list, ", ")}
 }
 
+// Allows returns what reports whether a page of an origin may call by cfg; nil
+// for a nil cfg.
+func Allows(cfg *Config) func(origin string) bool {
+	if cfg == nil {
+		return nil
+	}
+	set := origin.NewSet(cfg.Origins)
+	return set.Has
+}
+
 type filter struct {
 	*policy
 	next http.Handler
@@ -111,7 +122,7 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// More than one Origin comes from no browser.
-	allowed := len(from) == 1 && f.origins.allows(from[0])
+	allowed := len(from) == 1 && f.origins.Has(from[0])
 	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 		f.preflight(w, r, x, allowed)
 		return
@@ -128,7 +139,7 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // hook returns the hook for answers to an origin that may call.
 func (p *policy) hook(origin string) func(*exchange.Head) {
-	if p.origins.all {
+	if p.origins.All() {
 		return p.plain
 	}
 	if h := p.hooks[origin]; h != nil {
@@ -164,14 +175,14 @@ func (p *policy) close(h *exchange.Head) {
 	for _, name := range fields {
 		delete(h.Header, name)
 	}
-	if !p.origins.all {
+	if !p.origins.All() {
 		vary(h.Header, "Origin")
 	}
 }
 
 func (f *filter) preflight(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, allowed bool) {
 	h := w.Header()
-	if !f.origins.all {
+	if !f.origins.All() {
 		vary(h, "Origin")
 	}
 	if !allowed {
@@ -188,7 +199,7 @@ func (f *filter) preflight(w http.ResponseWriter, r *http.Request, x *exchange.E
 // whole: the browser looks for what it wants.
 func (f *filter) grant(h http.Header, r *http.Request) {
 	origin := r.Header.Get("Origin")
-	if f.origins.all {
+	if f.origins.All() {
 		origin = "*"
 	}
 	h["Access-Control-Allow-Origin"] = []string{origin}

@@ -1,7 +1,6 @@
 package cors
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -42,27 +41,4 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
-}
-
-// FuzzOrigins: what a wildcard lets in is an origin below its host, and nothing
-// that a URL parser could take for another one.
-func FuzzOrigins(f *testing.F) {
-	for _, seed := range []string{"https://a.shop.test", "https://evil.test/.shop.test", "https://a@b.shop.test:8443", "http://localhost:80", "https://a.shop.test:8443", "null", "https://[::1].shop.test"} {
-		f.Add(seed)
-	}
-	o := newOrigins([]Origin{"https://*.shop.test", "https://*.shop.test:8443", "http://localhost:*"})
-	f.Fuzz(func(t *testing.T, origin string) {
-		if !o.allows(origin) {
-			return
-		}
-		u, err := url.Parse(origin)
-		if err != nil || u.User != nil || u.Path+u.RawQuery+u.Fragment+u.Opaque != "" || u.Scheme+"://"+u.Host != origin {
-			t.Fatalf("%q may call: %+v, %v", origin, u, err)
-		}
-		below := u.Scheme == "https" && strings.HasSuffix(u.Hostname(), ".shop.test") && (u.Port() == "" || u.Port() == "8443")
-		local := u.Scheme == "http" && u.Hostname() == "localhost"
-		if !below && !local {
-			t.Fatalf("%q may call", origin)
-		}
-	})
 }

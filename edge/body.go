@@ -30,6 +30,7 @@ type guard struct {
 	rate     int64         // bytes a second; 0 for any
 	waited   time.Duration // in Read
 	received int64
+	lifted   bool
 
 	mu    sync.Mutex // between Read and timer
 	timer *time.Timer
@@ -38,6 +39,9 @@ type guard struct {
 }
 
 func (g *guard) Read(p []byte) (int, error) {
+	if g.lifted {
+		return g.body.Read(p)
+	}
 	start := time.Now()
 	g.watch(g.patience())
 	n, err := g.body.Read(p)
@@ -55,6 +59,9 @@ func (g *guard) Close() error {
 	defer g.mu.Unlock()
 	return g.body.Close()
 }
+
+// Patient lifts the limits. Nobody reads at the time.
+func (g *guard) Patient() { g.lifted = true }
 
 // patience is how long the next bytes may take: the stall time, and no longer
 // than the average rate leaves, which counts once the stall time is used up.

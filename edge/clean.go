@@ -114,7 +114,9 @@ func remove(h http.Header, name string) {
 
 func isWebSocket(h http.Header, r *http.Request) bool {
 	to := h["Upgrade"]
-	return r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method == http.MethodGet && len(to) == 1 && strings.EqualFold(to[0], "websocket")
+	// Over HTTP/2 these fields come from extendedConnect alone: the engine refuses
+	// a request that holds them.
+	return r.ProtoAtLeast(1, 1) && r.Method == http.MethodGet && len(to) == 1 && strings.EqualFold(to[0], "websocket")
 }
 
 // keepTrailers reduces TE to the one value that concerns more than this hop's

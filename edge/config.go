@@ -3,7 +3,6 @@ package edge
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -14,14 +13,14 @@ import (
 // there. Without tls and redirect it speaks plain HTTP/1.1.
 type Listener struct {
 	config.At
-	Address        string        `yaml:"address" default:":8443" doc:"HOST:PORT to listen on; without HOST on every address of the machine"`
-	TLS            *TLS          `yaml:"tls" doc:"HTTPS with these certificates; without it plain HTTP"`
-	Redirect       HTTPSRedirect `yaml:"redirect" doc:"answer every request for a host that an API serves with a redirect to the https listener: https, or https:PORT where clients see another port"`
-	Limits         Limits        `yaml:"limits" doc:"what a client may take"`
-	TrustedProxies []Prefix      `yaml:"trusted-proxies" doc:"peers that may say on whose behalf they speak, by PROXY protocol or forwarding headers"`
-	ProxyProtocol  string        `yaml:"proxy-protocol" default:"off" enum:"off|accept|require" doc:"PROXY protocol v1 and v2 from trusted proxies: off, accept (may come) or require (must come)"`
-	ClientAddress  string        `yaml:"client-address" default:"x-forwarded-for" enum:"x-forwarded-for|forwarded" doc:"the header in which trusted proxies name the client; Forwarded is also read where X-Forwarded-For is absent"`
-	HTTP2          HTTP2         `yaml:"http2" doc:"limits of HTTP/2"`
+	Address        string          `yaml:"address" default:":8443" doc:"HOST:PORT to listen on; without HOST on every address of the machine"`
+	TLS            *TLS            `yaml:"tls" doc:"HTTPS with these certificates; without it plain HTTP"`
+	Redirect       HTTPSRedirect   `yaml:"redirect" doc:"answer every request for a host that an API serves with a redirect to the https listener: https, or https:PORT where clients see another port"`
+	Limits         Limits          `yaml:"limits" doc:"what a client may take"`
+	TrustedProxies []config.Prefix `yaml:"trusted-proxies" doc:"peers that may say on whose behalf they speak, by PROXY protocol or forwarding headers"`
+	ProxyProtocol  string          `yaml:"proxy-protocol" default:"off" enum:"off|accept|require" doc:"PROXY protocol v1 and v2 from trusted proxies: off, accept (may come) or require (must come)"`
+	ClientAddress  string          `yaml:"client-address" default:"x-forwarded-for" enum:"x-forwarded-for|forwarded" doc:"the header in which trusted proxies name the client; Forwarded is also read where X-Forwarded-For is absent"`
+	HTTP2          HTTP2           `yaml:"http2" doc:"limits of HTTP/2"`
 }
 
 // TLS says how a listener speaks TLS.
@@ -78,7 +77,6 @@ const (
 var (
 	_ config.Unmarshaler = (*Certificates)(nil)
 	_ config.Schemer     = Certificates{}
-	_ config.Schemer     = Prefix{}
 	_ config.Schemer     = HTTPSRedirect{}
 )
 
@@ -126,44 +124,6 @@ func (Certificates) ConfigSchema() *config.Schema {
 		word, pair,
 		{Type: "array", Items: &config.Schema{AnyOf: []*config.Schema{word, pair}}},
 	}}
-}
-
-// Prefix is a set of addresses: 10.0.0.0/8, or one address. IPv4 is never
-// written as IPv6 in it.
-type Prefix struct{ netip.Prefix }
-
-// UnmarshalText reads an address or a prefix whose host bits are zero.
-func (p *Prefix) UnmarshalText(text []byte) error {
-	s := string(text)
-	if !strings.Contains(s, "/") {
-		addr, err := netip.ParseAddr(s)
-		if err != nil || addr.Zone() != "" {
-			return fmt.Errorf("%q is no IP address or prefix such as 10.0.0.0/8", s)
-		}
-		addr = addr.Unmap()
-		p.Prefix = netip.PrefixFrom(addr, addr.BitLen())
-		return nil
-	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		return fmt.Errorf("%q is no IP address or prefix such as 10.0.0.0/8", s)
-	}
-	if prefix.Addr().Is4In6() {
-		if prefix.Bits() < 96 {
-			return fmt.Errorf("the prefix %s mixes IPv4 and IPv6", s)
-		}
-		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
-	}
-	if whole := prefix.Masked(); whole != prefix {
-		return fmt.Errorf("the prefix %s has bits beyond its length: did you mean %s?", s, whole)
-	}
-	p.Prefix = prefix
-	return nil
-}
-
-// ConfigSchema describes the forms of UnmarshalText.
-func (Prefix) ConfigSchema() *config.Schema {
-	return &config.Schema{Type: "string", Pattern: `^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`, Examples: []any{"10.0.0.0/8", "2001:db8::1"}}
 }
 
 // HTTPSRedirect is where a listener sends its clients. The zero value is nowhere.

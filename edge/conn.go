@@ -120,6 +120,7 @@ func (o owner) SlowBody() { o.listener.counters.SlowBodies.Add(1) }
 // Hijacked implements http1.Owner.
 func (o owner) Hijacked() {
 	o.hijacked.Store(true)
+	o.served.Store(nil) // nothing of the engine is needed any more
 	o.listener.counters.Hijacked.Add(1)
 }
 

@@ -128,12 +128,13 @@ func (e *engine) serve(c *conn, served net.Conn) bool {
 // ServeHTTP passes a request by HTTP/2 on to the root.
 func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := fromContext(r.Context())
-	guardBody(c, r)
 	if patience := c.policy.settings.writeTimeout; patience > 0 {
 		s := &streamWriter{ResponseWriter: w, patience: patience}
 		defer s.end()
 		w = s
 	}
+	w = extendedConnect(w, r)
+	guardBody(c, r)
 	e.listener.handler.ServeHTTP(w, r)
 }
 

@@ -49,7 +49,7 @@ func withTLS(files ...CertificateFile) func(*Listener) {
 func trusting(prefixes ...string) func(*Listener) {
 	return func(l *Listener) {
 		for _, s := range prefixes {
-			var p Prefix
+			var p config.Prefix
 			if err := p.UnmarshalText([]byte(s)); err != nil {
 				panic(err)
 			}

@@ -83,6 +83,7 @@ type Body struct {
 	passed   bool   // Read handed out bytes that are not in buf
 	err      error  // why src has ended; io.EOF at its end
 	begun    bool
+	copy     *Copy // gets what Read hands out; nil for nobody
 }
 
 func (b *Body) begin(r *http.Request, budget *Budget) {
@@ -98,6 +99,18 @@ func (b *Body) Declared() int64 { return b.declared }
 
 // SetLimit sets how many bytes the body may have; zero means no limit.
 func (b *Body) SetLimit(n int64) { b.limit = n }
+
+// Limit returns what SetLimit set.
+func (b *Body) Limit() int64 { return b.limit }
+
+// Patient lifts the listener's limits on how slowly the body may come: for a
+// stream in which the client may be silent. It is called before the body is
+// read on.
+func (b *Body) Patient() {
+	if p, ok := b.src.(interface{ Patient() }); ok {
+		p.Patient()
+	}
+}
 
 // Check returns ErrBodyTooLarge where the declared length, or what was read, is
 // over the limit.
@@ -116,6 +129,19 @@ func (b *Body) Received() int64 { return b.taken }
 
 // Read reads the body from where the last Read ended, buffered bytes first.
 func (b *Body) Read(p []byte) (int, error) {
+	if b.copy == nil {
+		return b.read(p)
+	}
+	at := b.taken
+	if b.off < len(b.buf) {
+		at = int64(b.off)
+	}
+	n, err := b.read(p)
+	b.copy.note(at, p[:n], err)
+	return n, err
+}
+
+func (b *Body) read(p []byte) (int, error) {
 	if b.off < len(b.buf) {
 		n := copy(p, b.buf[b.off:])
 		b.off += n
@@ -253,5 +279,5 @@ func (b *Body) fill(p []byte) (int, error) {
 
 func (b *Body) end() {
 	b.budget.give(b.reserved)
-	b.reserved, b.buf, b.off = 0, nil, 0
+	b.reserved, b.buf, b.off, b.copy = 0, nil, 0, nil
 }

@@ -90,16 +90,19 @@ type Exchange struct {
 	Route     string            // as written: "GET /orders/{id}"; "" where no route matched
 	RouteAt   Position          // where the route stands
 	Params    []Param           // in the order of the path
-	Variables map[string]string // the stage's; never written to
+	Variables map[string]string // the stage's, or the canary's; never written to
 	Allow     string            // the methods that the path takes, where the request's is none of them
+	Responses Responses         // the API's own forms of refusals; nil for none
 
 	// Filters set these.
 	Principal *Principal // nil for strangers; shared, never written to
 	APIKey    *APIKey    // nil where none was asked for
 	Labels    []string
+	Variant   Variant
 	RateLimit RateLimit
 	Upstream  Upstream
 	Coding    Coding
+	Tunnel    *Tunnel // nil where the request is no tunnel's
 	Trail     Trail
 
 	// Refused is the gateway's own refusal; nil where a target answered.

@@ -59,6 +59,8 @@ type Path struct {
 	Oddities Oddity   // what it holds that a route must allow
 
 	decoded []byte
+	asked   string // in place of Query, where other is set
+	other   bool
 }
 
 // MaxSegments is the most segments that a path may have.
@@ -80,6 +82,7 @@ func (p *Path) Parse(target string) error {
 	p.Raw, p.Query, _ = strings.Cut(target, "?")
 	p.Segments, p.decoded = p.Segments[:0], p.decoded[:0]
 	p.Slash, p.Oddities = false, 0
+	p.asked, p.other = "", false
 	if p.Raw == "" || p.Raw[0] != '/' {
 		return ErrPathForm
 	}
@@ -217,6 +220,18 @@ func unhex(c byte) byte {
 		return c - 'A' + 10
 	}
 	return 0xff
+}
+
+// Ask makes query what the target is asked for, without "?". What the client
+// sent stays in the record.
+func (p *Path) Ask(query string) { p.asked, p.other = query, true }
+
+// Asked returns the query that the target gets.
+func (p *Path) Asked() string {
+	if p.other {
+		return p.asked
+	}
+	return p.Query
 }
 
 // checkQuery refuses what no query may hold: control bytes and spaces would

@@ -17,7 +17,9 @@ import (
 type Refusal struct {
 	Status  int
 	Type    string        // x-amzn-errortype; "" for the usual one of Status
+	Kind    ResponseType  // by which an API's own forms go; 0 for the usual one of Status
 	Message string        // "" for the usual one of Status
+	GRPC    int           // grpc-status for a gRPC call; 0 for what Status maps to
 	Rule    *Rule         // who refuses, and by which line; never nil
 	Reason  string        // in one or two words, one of few: the metrics' label
 	Detail  string        // what was found; for log and trail, never a credential
@@ -55,6 +57,9 @@ func (f *Refusal) fill() {
 	if f.Type == "" {
 		f.Type = u[1]
 	}
+	if f.Kind == Unspecified {
+		f.Kind = f.usualType()
+	}
 }
 
 // Refuse answers a request with a refusal and notes it on the trail. Nobody
@@ -80,10 +85,34 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 		refuseGRPC(w, f)
 		return true
 	}
-	body := f.text(h)
-	w.WriteHeader(f.Status)
+	if kind, text := webKind(r); kind != "" {
+		refuseWeb(w, f, kind, text)
+		return true
+	}
+	h.Set("Cache-Control", "no-store")
+	status, body := respond(x, r, h)
+	if body == nil {
+		body = f.text(h)
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return true
+}
+
+// respond returns the status of the refusal, and the body where the API has a
+// form of its own for it.
+func respond(x *Exchange, r *http.Request, h http.Header) (int, []byte) {
+	if x.Responses == nil {
+		return x.refusal.Status, nil
+	}
+	status, body := x.Responses.Respond(x, r, h)
+	if body != nil {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if status == 0 {
+		status = x.refusal.Status
+	}
+	return status, body
 }
 
 // describe sets the fields that say who refused what.
@@ -106,7 +135,6 @@ func (f *Refusal) text(h http.Header) []byte {
 		Message string `json:"message"`
 	}{f.Message})
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	return body
 }
@@ -116,19 +144,27 @@ func isGRPC(r *http.Request) bool {
 	return t == "application/grpc" || strings.HasPrefix(t, "application/grpc+") || strings.HasPrefix(t, "application/grpc;")
 }
 
+// grpcStatus returns the refusal's grpc-status.
+func (f *Refusal) grpcStatus() string {
+	if f.GRPC != 0 {
+		return strconv.Itoa(f.GRPC)
+	}
+	return strconv.Itoa(GRPCCode(f.Status))
+}
+
 // refuseGRPC writes a trailers-only answer: HTTP 200 with the status in the
 // head, as gRPC over HTTP/2 defines it.
 func refuseGRPC(w http.ResponseWriter, f Refusal) {
 	h := w.Header()
 	h.Set("Content-Type", "application/grpc")
-	h.Set("Grpc-Status", strconv.Itoa(grpcCode(f.Status)))
-	h.Set("Grpc-Message", grpcMessage(f.Message))
+	h.Set("Grpc-Status", f.grpcStatus())
+	h.Set("Grpc-Message", GRPCMessage(f.Message))
 	w.WriteHeader(http.StatusOK)
 }
 
-// grpcMessage encodes a message as gRPC over HTTP/2 asks for: all but printable
+// GRPCMessage encodes a message as gRPC over HTTP/2 asks for: all but printable
 // ASCII, and "%", in percent encoding.
-func grpcMessage(s string) string {
+func GRPCMessage(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= ' ' && c <= '~' && c != '%' {
@@ -140,9 +176,9 @@ func grpcMessage(s string) string {
 	return string(b)
 }
 
-// grpcCode maps a status as gRPC's "HTTP to gRPC Status Code Mapping" does,
+// GRPCCode maps a status as gRPC's "HTTP to gRPC Status Code Mapping" does,
 // with the codes that say more where gRPC has them.
-func grpcCode(status int) int {
+func GRPCCode(status int) int {
 	switch status {
 	case http.StatusBadRequest:
 		return 13 // INTERNAL
@@ -173,15 +209,16 @@ func BodyRefusal(rule *Rule, err error) Refusal {
 		f.Status, f.Reason = http.StatusRequestEntityTooLarge, "body-too-large"
 	case errors.Is(err, ErrBodyBudget):
 		f.Status, f.Reason, f.Retry = http.StatusServiceUnavailable, "body-budget", time.Second
+		f.Kind = Default5XX // it is not the target's
 	case errors.Is(err, ErrBodyGone):
 		// A filter read the body without buffering it: our mistake.
 		f.Status, f.Reason = http.StatusInternalServerError, "body-gone"
 	case errors.As(err, &slow) && slow.Timeout():
 		f.Status, f.Reason = http.StatusRequestTimeout, "body-timeout"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		f.Status, f.Reason = http.StatusBadRequest, "body-cut"
+		f.Status, f.Reason, f.Kind = http.StatusBadRequest, "body-cut", BadRequestBody
 	default:
-		f.Status, f.Reason = http.StatusBadRequest, "body-broken"
+		f.Status, f.Reason, f.Kind = http.StatusBadRequest, "body-broken", BadRequestBody
 	}
 	return f
 }

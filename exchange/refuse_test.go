@@ -1,10 +1,13 @@
 package exchange_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +101,7 @@ func TestRefuseEndsNoOtherStream(t *testing.T) {
 func TestRefuseGRPC(t *testing.T) {
 	for contentType, is := range map[string]bool{
 		"application/grpc": true, "application/grpc+proto": true, "application/grpc;x=y": true,
-		"application/grpc-web": false, "application/json": false, "": false,
+		"application/grpc-webx": false, "application/json": false, "": false,
 	} {
 		for status, code := range map[int]string{400: "13", 401: "16", 403: "7", 404: "12", 405: "12", 413: "8", 429: "8", 408: "4", 504: "4", 502: "14", 503: "14", 500: "2"} {
 			rec, x := answer(t, "POST", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
@@ -203,5 +206,106 @@ func TestPrincipal(t *testing.T) {
 	}
 	if exchange.From(httptest.NewRequest("GET", "/", nil)) != nil {
 		t.Error("an Exchange from nowhere")
+	}
+}
+
+// forms is an API's own form of every refusal.
+type forms struct {
+	status int
+	body   string
+}
+
+func (f forms) Respond(x *exchange.Exchange, r *http.Request, h http.Header) (int, []byte) {
+	h.Set("X-Own", x.Refused.Kind.String())
+	if f.body == "" {
+		return f.status, nil
+	}
+	h.Set("Content-Type", "text/plain")
+	return f.status, []byte(f.body)
+}
+
+func TestRefuseInTheAPIsForm(t *testing.T) {
+	for _, tc := range []struct {
+		forms     forms
+		grpc      bool
+		status    int
+		own, body string
+		mediaType string
+	}{
+		{forms{404, "gone"}, false, 404, "ACCESS_DENIED", "gone", "text/plain"},
+		{forms{0, ""}, false, 403, "ACCESS_DENIED", `{"message":"Forbidden"}`, "application/json"},
+		{forms{404, "gone"}, true, 200, "", "", "application/grpc"}, // gRPC has one form
+	} {
+		rec, x := answer(t, "GET", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+			x.Responses = tc.forms
+			if tc.grpc {
+				r.Header.Set("Content-Type", "application/grpc")
+			}
+			exchange.Refuse(w, r, exchange.Refusal{Status: 403, Rule: testRule})
+		})
+		h := rec.Header()
+		if rec.Code != tc.status || h.Get("X-Own") != tc.own || rec.Body.String() != tc.body || h.Get("Content-Type") != tc.mediaType || x.Refused.Status != 403 {
+			t.Errorf("%+v: %d %q %v", tc.forms, rec.Code, rec.Body, h)
+		}
+	}
+}
+
+func TestResponseTypes(t *testing.T) {
+	names := exchange.ResponseTypeNames()
+	if len(names) != int(exchange.TypesOfResponse)-1 {
+		t.Errorf("%d names", len(names))
+	}
+	for _, name := range names {
+		if kind, ok := exchange.ParseResponseType(name); !ok || kind.String() != name {
+			t.Errorf("%q: %v", name, kind)
+		}
+	}
+	if _, ok := exchange.ParseResponseType(""); ok {
+		t.Error("a type without a name")
+	}
+	for _, tc := range []struct {
+		refusal exchange.Refusal
+		want    string
+	}{
+		{exchange.Refusal{Status: 400}, "BAD_REQUEST_PARAMETERS"},
+		{exchange.Refusal{Status: 401}, "UNAUTHORIZED"},
+		{exchange.Refusal{Status: 401, Kind: exchange.ExpiredToken}, "EXPIRED_TOKEN"},
+		{exchange.Refusal{Status: 403}, "ACCESS_DENIED"},
+		{exchange.Refusal{Status: 403, Rule: &exchange.Rule{Filter: "waf"}}, "WAF_FILTERED"},
+		{exchange.Refusal{Status: 404}, "RESOURCE_NOT_FOUND"},
+		{exchange.Refusal{Status: 405}, "RESOURCE_NOT_FOUND"},
+		{exchange.Refusal{Status: 408}, "DEFAULT_4XX"},
+		{exchange.Refusal{Status: 413}, "REQUEST_TOO_LARGE"},
+		{exchange.Refusal{Status: 415}, "UNSUPPORTED_MEDIA_TYPE"},
+		{exchange.Refusal{Status: 429}, "THROTTLED"},
+		{exchange.Refusal{Status: 500}, "DEFAULT_5XX"},
+		{exchange.Refusal{Status: 502}, "INTEGRATION_FAILURE"},
+		{exchange.Refusal{Status: 503}, "INTEGRATION_FAILURE"},
+		{exchange.Refusal{Status: 504}, "INTEGRATION_TIMEOUT"},
+	} {
+		_, x := answer(t, "GET", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) { exchange.Refuse(w, r, tc.refusal) })
+		if got := x.Refused.Kind.String(); got != tc.want {
+			t.Errorf("%d: %s, want %s", tc.refusal.Status, got, tc.want)
+		}
+	}
+}
+
+// A gRPC-Web client finds the status in the body, in the form in which it asked.
+func TestRefuseGRPCWeb(t *testing.T) {
+	for contentType, text := range map[string]bool{"application/grpc-web": false, "application/grpc-web+proto": false, "application/grpc-web-text+proto": true} {
+		rec, _ := answer(t, "POST", func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Content-Type", contentType)
+			exchange.Refuse(w, r, exchange.Refusal{Status: 401, Message: "who\r\nare you", Rule: testRule})
+		})
+		body := rec.Body.Bytes()
+		if text {
+			body, _ = base64.StdEncoding.DecodeString(string(body))
+		}
+		lines := strings.Split(strings.TrimSuffix(string(body[5:]), "\r\n"), "\r\n")
+		slices.Sort(lines)
+		want := "grpc-message:who%0D%0Aare you grpc-status:16"
+		if rec.Code != 200 || rec.Header().Get("Content-Type") != contentType || body[0] != 0x80 || int(binary.BigEndian.Uint32(body[1:])) != len(body)-5 || strings.Join(lines, " ") != want {
+			t.Errorf("%s: %d %q %v", contentType, rec.Code, body, rec.Header())
+		}
 	}
 }

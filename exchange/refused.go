@@ -23,5 +23,6 @@ func Refused(conn *Conn, rule *Rule, status int, reason, detail string) *Exchang
 func (x *Exchange) Answer() (http.Header, []byte) {
 	h := make(http.Header, 8)
 	x.refusal.describe(h, x.ID)
+	h.Set("Cache-Control", "no-store")
 	return h, x.refusal.text(h)
 }

@@ -30,6 +30,8 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = c.net.SetDeadline(time.Time{})
 	rest := bytes.Clone(c.in.Rest())
 	c.recycle()
+	// What the request was made of is the handler's, for as long as it wants it.
+	c.header, c.values, a.header = nil, nil, make(http.Header)
 	r := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), c.net))
 	if len(rest) > 0 {
 		_, _ = r.Peek(len(rest)) // so that Buffered tells of it

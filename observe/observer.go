@@ -56,6 +56,8 @@ func (l *Lease) Route(api, stage, route string) *Route {
 type Seen struct {
 	// Route is set by routing; nil counts as what no API serves.
 	Route *Route
+	// Canary counts what the route's canary serves; nil without one.
+	Canary *Route
 
 	userAgent string
 	begun     bool
@@ -76,10 +78,7 @@ func (o *Observer) Done(x *exchange.Exchange, seen Seen) {
 	k := o.keeper
 	s := k.scratch.Get().(*scratch)
 	latency := time.Since(x.Start)
-	if seen.Route == nil {
-		seen.Route = o.nowhere
-	}
-	seen.Route.Count(s.stripe, x, latency)
+	seen.route(o, x).Count(s.stripe, x, latency)
 	k.recent.Note(x, seen.userAgent, latency)
 	if o.file != nil {
 		o.print(s, x, seen.userAgent, latency)
@@ -88,6 +87,17 @@ func (o *Observer) Done(x *exchange.Exchange, seen Seen) {
 		k.metrics.Leave(s.stripe) // last, for Await
 	}
 	k.scratch.Put(s)
+}
+
+// route is where a request is counted.
+func (s *Seen) route(o *Observer, x *exchange.Exchange) *Route {
+	switch {
+	case s.Canary != nil && x.Variant == exchange.Canary:
+		return s.Canary
+	case s.Route != nil:
+		return s.Route
+	}
+	return o.nowhere
 }
 
 func (o *Observer) print(s *scratch, x *exchange.Exchange, userAgent string, latency time.Duration) {

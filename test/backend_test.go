@@ -46,6 +46,17 @@ func newBackend(t *testing.T, name string) *httptest.Server {
 	return s
 }
 
+// overHTTP2 serves a backend by HTTP/2 without TLS.
+func overHTTP2(t *testing.T, backend *httptest.Server) *httptest.Server {
+	s := httptest.NewUnstartedServer(backend.Config.Handler)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.ErrorLog = discard()
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
 // newBackendAt is newBackend at an address that something names.
 func newBackendAt(t *testing.T, name, address string) {
 	t.Helper()

@@ -99,16 +99,29 @@ const exampleValue = "0123456789abcdef0123456789abcdef"
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
 var (
-	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks): *"?([\w./-]+\.(?:pem|crt|key|json))`)
+	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks|file): *"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
 	exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
 	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
 )
 
-// makeExampleFiles puts certificates, keys, texts, programs and further
+var exampleDefinition = regexp.MustCompile(`(?:definition|file): *([\w./-]+\.openapi\.yaml)`)
+
+// definitionOfExamples is the definition that examples name.
+const definitionOfExamples = `openapi: 3.1.0
+info: {title: shop, version: "1"}
+paths:
+  /orders/{id}:
+    get: {x-amazon-apigateway-integration: {type: mock}, responses: {}}
+`
+
+// makeExampleFiles puts certificates, keys, texts, programs, definitions and further
 // configurations where an example names them.
 func makeExampleFiles(t *testing.T, dir, example string) {
 	t.Helper()
+	for _, found := range exampleDefinition.FindAllStringSubmatch(example, -1) {
+		write(t, filepath.Join(dir, found[1]), []byte(definitionOfExamples))
+	}
 	cert, key := testCertificate(t)
 	for _, found := range exampleFile.FindAllStringSubmatch(example, -1) {
 		content := cert
@@ -117,6 +130,8 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 			content = key
 		case strings.Contains(found[0], "jwks:"):
 			content = testKeys(t)
+		case strings.Contains(found[0], "file:"):
+			content = []byte("192.0.2.1\n")
 		}
 		write(t, filepath.Join(dir, found[1]), content)
 	}

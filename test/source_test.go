@@ -29,12 +29,19 @@ var (
 		"balance/gate.go":             "upstream's keeper: a line that nobody leaves for is looked at",
 		"dial/dns/exchange.go":        "a question is given up when its context ends",
 		"http1/watch.go":              "who asks to be told when the client goes away",
+		"mirror/keeper.go":            "keeper: sending copies of requests",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
 		"upstream/target/group.go":    "keeper: resolving names",
 		"upstream/target/watch.go":    "keeper: health checks",
+		"tunnel/keeper.go":            "keeper: a drain ends tunnels one after the other",
+		"tunnel/tunnel.go":            "keeper: a tunnel's other direction, and the end of its time",
+		"upstream/hints2.go":          "Early Hints come on a connection that many share, and must not wait for a client",
+		"upstream/sent2.go":           "who waits for a body's end looks again",
+		"upstream/watch2.go":          "a request by HTTP/2 that takes too long is given up",
+		"upstream/target/http2.go":    "keeper: what a drain has left by HTTP/2 ends",
 		"upstream/upload.go":          "a large body is sent while its answer is awaited",
 	}
 	// listeners may listen.
@@ -54,6 +61,9 @@ var (
 	writers = map[string]string{
 		"exchange/writer.go": "the one Writer",
 		"http1/answer.go":    "the engine's own",
+		"mirror/letter.go":   "no handler's but an end of its own: where answers to copies go",
+		"exchange/tunnel.go": "what is left of it when its connection was taken over",
+		"edge/connect.go":    "below it: a tunnel within an HTTP/2 connection",
 		"edge/writer.go":     "below it: how long an HTTP/2 stream may wait to be read",
 	}
 )

@@ -37,6 +37,7 @@ var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
 // expand replaces in text:
 //
 //	{{backend}} {{backend2}} ...      HOST:PORT of an echo service of that name
+//	{{backend-h2c}} ...               of one by HTTP/2 without TLS
 //	{{secure}}                        of one over TLS, for the name backend.test
 //	{{secure-certificate}}            its certificate
 //	{{names}}                         of a DNS server that knows where backend is by
@@ -82,7 +83,11 @@ func (s *stage) expand(text string) string {
 
 func (s *stage) backend(name string) string {
 	if s.backends[name] == "" {
-		s.backends[name] = newBackend(s.t, name).Listener.Addr().String()
+		backend := newBackend(s.t, name)
+		if strings.HasPrefix(name, "backend-h2c") {
+			backend = overHTTP2(s.t, backend)
+		}
+		s.backends[name] = backend.Listener.Addr().String()
 	}
 	return s.backends[name]
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"gatehouse/exchange"
@@ -75,14 +74,19 @@ func (c *call) deliver(head wire.Head) {
 	}
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
-	c.eager = head.Length < 0 || isEventStream(h)
+	c.clock.live = isStream(h)
+	c.eager = head.Length < 0 || c.clock.live
 	if c.eager && c.Service.guard != nil {
 		c.judgeStatus(head.Status) // nobody knows when this ends
 	}
-	c.x.Trail.Add(c.Service.rule, exchange.Passed, "")
+	c.stick(h, head.Status)
+	c.x.Trail.Add(c.Service.rule, exchange.Passed, c.how())
 	c.w.WriteHeader(head.Status)
 	c.unflushed = c.eager
 	for {
+		if c.splices() && !c.passUnseen() {
+			return
+		}
 		p, err := c.in.Next()
 		if err == io.EOF {
 			break
@@ -132,9 +136,4 @@ func (c *call) bodyCut(err error) *failure {
 		f.detail = "the answer's body was cut off: " + target.Why(err).Error()
 	}
 	return f
-}
-
-func isEventStream(h http.Header) bool {
-	v := h["Content-Type"]
-	return len(v) > 0 && strings.HasPrefix(v[0], "text/event-stream")
 }

@@ -25,6 +25,7 @@ var (
 type clock struct {
 	sent  time.Time // when the request began to be sent
 	body  bool      // the answer's head is there
+	live  bool      // it is a stream: the route's timeout is over
 	moved time.Time // when the body was last waited for; while watched
 	until time.Time // what the connection's read deadline was set to; while watched
 }
@@ -72,7 +73,7 @@ func (c *call) waited() error {
 func (c *call) moved() error {
 	now := time.Now()
 	c.clock.moved = now
-	if idle := c.Service.config.Timeouts.Idle.D(); c.clock.until.Sub(now) > idle-idle/8 {
+	if idle := c.idle(); c.clock.until.Sub(now) > idle-idle/8 {
 		return nil
 	}
 	return c.arm(now)
@@ -83,7 +84,7 @@ func (c *call) moved() error {
 // here if the deadline was overwritten.
 func (c *call) arm(now time.Time) error {
 	until, why := c.patience(now)
-	if d, ok := c.x.Deadline(); ok && d.Before(until) {
+	if d, ok := c.x.Deadline(); ok && !c.clock.live && d.Before(until) {
 		until, why = d, errRoute
 	}
 	c.clock.until = until
@@ -104,7 +105,7 @@ func (c *call) arm(now time.Time) error {
 func (c *call) patience(now time.Time) (time.Time, error) {
 	t := c.Service.config.Timeouts
 	if c.clock.body {
-		return c.clock.moved.Add(t.Idle.D()), errIdle
+		return c.clock.moved.Add(c.idle()), errIdle
 	}
 	from := c.clock.sent
 	if c.asking {
@@ -117,6 +118,14 @@ func (c *call) patience(now time.Time) (time.Time, error) {
 		}
 	}
 	return from.Add(t.Answer.D()), errAnswer
+}
+
+// idle is how long nothing of the answer's body may come.
+func (c *call) idle() time.Duration {
+	if c.clock.live {
+		return c.Service.config.Timeouts.Stream.D()
+	}
+	return c.Service.config.Timeouts.Idle.D()
 }
 
 // connectContext bounds connecting. It ends when the client goes away, so that

@@ -24,9 +24,12 @@ type Config struct {
 	Balance  Balance  `yaml:"balance" default:"round-robin" doc:"how a request's target is picked: round-robin | least-requests | hash (by the client's address) | {hash: KEY} with KEY client | path | header:NAME | cookie:NAME"`
 	Host     string   `yaml:"host" default:"target" doc:"Host sent to the service: target (its own name; the client's goes into X-Forwarded-Host) | preserve (the client's) | a name"`
 	Health   *Health  `yaml:"health" doc:"probes that take targets out while they fail; without it every target is used"`
+	Protocol string   `yaml:"protocol" default:"http/1.1" enum:"http/1.1|h2|h2c|auto" doc:"what is spoken to the service: http/1.1, h2 (HTTP/2 over TLS), h2c (HTTP/2 without), or auto: what the two agree on over TLS"`
+	GRPCWeb  string   `yaml:"grpc-web" default:"translate" enum:"translate|pass" doc:"gRPC-Web calls to a service by HTTP/2: translate to gRPC, or pass as they are"`
 	TLS      *TLS     `yaml:"tls" doc:"speak TLS to the service; {} is enough where its certificate is for the target's name and publicly trusted"`
 	Timeouts Timeouts `yaml:"timeouts" doc:"how long to wait for the service"`
 	Pool     Pool     `yaml:"pool" doc:"connections that are kept for further requests"`
+	Sticky   *Sticky  `yaml:"sticky" doc:"clients keep to their target, by a cookie: cookie, or {cookie: NAME, ttl: 1h}"`
 
 	Outliers    *guard.Outliers    `yaml:"outliers" doc:"take targets out for a while whose answers are bad; {} for every default"`
 	SlowStart   *guard.SlowStart   `yaml:"slow-start" doc:"let the share of a target that is new, or back, grow: over a duration, or {window, from}"`
@@ -40,6 +43,7 @@ type Config struct {
 type Health struct {
 	config.At
 	Path      string          `yaml:"path" doc:"path that is fetched by GET; without it a probe connects only"`
+	GRPC      *GRPCHealth     `yaml:"grpc" doc:"ask by gRPC's health protocol instead: true, or the name of a service"`
 	Interval  config.Duration `yaml:"interval" default:"10s" range:"100ms..1h" doc:"time between two probes of a target"`
 	Timeout   config.Duration `yaml:"timeout" default:"2s" range:"10ms..10m" doc:"time that a probe may take"`
 	Healthy   int             `yaml:"healthy" default:"2" range:"1..100" doc:"probes passed in a row that bring a target back"`
@@ -70,6 +74,7 @@ type Timeouts struct {
 	Connect config.Duration `yaml:"connect" default:"2s" range:"1ms..10m" doc:"to resolve, connect and shake hands"`
 	Answer  config.Duration `yaml:"answer" default:"30s" range:"1ms..1d" doc:"from the request's end to the answer's head"`
 	Idle    config.Duration `yaml:"idle" default:"60s" range:"1ms..1d" doc:"between two pieces of a body"`
+	Stream  config.Duration `yaml:"stream" default:"15m" range:"1ms..7d" doc:"between two pieces of an event stream, or in either direction of a gRPC call, once its answer has begun"`
 }
 
 // Pool is the pool section of a service.
@@ -77,6 +82,7 @@ type Pool struct {
 	config.At
 	Idle        int             `yaml:"idle-per-target" default:"256" range:"0..65536" doc:"idle connections kept to each target"`
 	IdleTimeout config.Duration `yaml:"idle-timeout" default:"60s" range:"1s..1d" doc:"how long an idle connection is kept"`
+	HTTP2       int             `yaml:"http2-connections" default:"4" range:"1..64" doc:"connections by HTTP/2 to each target that requests are spread over, as they become many"`
 	Max         int             `yaml:"max-connections" default:"0" range:"0..1048576" doc:"connections to each target at most; 0 for no limit"`
 }
 
@@ -86,9 +92,12 @@ func (c Config) filled() Config {
 	c.Resolve = c.Resolve.filled()
 	fallback(&c.Drain, target.DefaultDrain)
 	c.Host = cmp.Or(c.Host, "target")
+	c.Protocol, c.GRPCWeb = cmp.Or(c.Protocol, "http/1.1"), cmp.Or(c.GRPCWeb, "translate")
 	fallback(&c.Timeouts.Connect, 2*time.Second)
 	fallback(&c.Timeouts.Answer, 30*time.Second)
 	fallback(&c.Timeouts.Idle, 60*time.Second)
+	fallback(&c.Timeouts.Stream, 15*time.Minute)
+	c.Pool.HTTP2 = cmp.Or(c.Pool.HTTP2, 4)
 	fallback(&c.Pool.IdleTimeout, 60*time.Second)
 	if c.Health != nil {
 		h := *c.Health
@@ -130,11 +139,36 @@ func (c Config) Check(r *config.Report) {
 	if h := c.Health; h != nil && h.Path != "" && !validPath(h.Path) {
 		r.Errorf(h.Of("path"), "%q is no path: it begins with / and is percent-encoded", h.Path)
 	}
+	c.checkProtocol(r)
+	c.checkGRPCHealth(r)
 	if c.TLS != nil {
 		c.checkTLS(r)
 	}
 	c.checkNames(r)
 }
+
+func (c Config) checkProtocol(r *config.Report) {
+	switch {
+	case (c.Protocol == "h2" || c.Protocol == "auto") && c.TLS == nil:
+		r.Errorf(c.Of("protocol"), "%s is agreed on over TLS: add tls: {}, or write h2c for HTTP/2 without TLS", c.Protocol)
+	case c.Protocol == "h2c" && c.TLS != nil:
+		r.Errorf(c.Of("protocol"), "h2c is HTTP/2 without TLS: write h2, or remove tls")
+	}
+}
+
+// protocol returns what is spoken to the targets.
+func (c Config) protocol() target.Protocol {
+	switch c.Protocol {
+	case "h2", "h2c":
+		return target.HTTP2
+	case "auto":
+		return target.Auto
+	}
+	return target.HTTP1
+}
+
+// translates reports whether gRPC-Web calls become gRPC calls.
+func (c Config) translates() bool { return c.GRPCWeb != "pass" }
 
 func (c Config) checkTLS(r *config.Report) {
 	if _, err := roots(c.TLS.CA.Content); c.TLS.CA.IsSet() && err != nil {

@@ -71,8 +71,10 @@ services:
     host: preserve
     health: {path: /healthz?full=1, interval: 1s, status: "200,301-302", all-unhealthy: closed}
     tls: {server-name: orders.internal, ca: `+name+`, client-certificate: internal}
-    timeouts: {connect: 1s, answer: 2s, idle: 3s}
-    pool: {idle-per-target: 1, idle-timeout: 4s, max-connections: 5}
+    protocol: auto
+    grpc-web: pass
+    timeouts: {connect: 1s, answer: 2s, idle: 3s, stream: 6s}
+    pool: {idle-per-target: 1, idle-timeout: 4s, http2-connections: 2, max-connections: 5}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,7 @@ services:
 	want := Config{
 		Name:    "orders",
 		Targets: []Target{{Address: "10.0.0.1:8080", Weight: 1}, {Address: "orders.internal:80", DNS: true, Weight: 3}, {Address: "[::1]:80", Weight: 1}},
-		Resolve: Resolve{Min: ms(1000), Max: ms(5000), Stale: ms(86_400_000), Gone: ms(60_000)}, Host: "preserve",
+		Resolve: Resolve{Min: ms(1000), Max: ms(5000), Stale: ms(86_400_000), Gone: ms(60_000)}, Host: "preserve", Protocol: "auto", GRPCWeb: "pass",
 		Resolver:    []Server{{netip.MustParseAddrPort("127.0.0.1:5353")}, {netip.MustParseAddrPort("[::1]:53")}},
 		Outliers:    &guard.Outliers{Consecutive: 5, Failures: 0.5, Window: ms(10_000), Minimum: 20, Ejection: ms(30_000), Longest: ms(300_000), Share: 0.5, Status: guard.Statuses{{502, 504}}},
 		SlowStart:   &guard.SlowStart{Window: ms(20_000), From: 0.1},
@@ -90,8 +92,8 @@ services:
 		Balance:  Balance{Method: balance.Hash, Key: byHeader, Name: "X-User", Bound: 1.25},
 		Health:   &Health{Path: "/healthz?full=1", Interval: ms(1000), Timeout: ms(2000), Healthy: 2, Unhealthy: 3, Status: guard.Statuses{{200, 200}, {301, 302}}, AllDown: "closed"},
 		TLS:      &TLS{ServerName: "orders.internal", CA: config.File{Path: name, Content: ca.pem()}, Client: &ClientCertificate{Internal: true}},
-		Timeouts: Timeouts{Connect: ms(1000), Answer: ms(2000), Idle: ms(3000)},
-		Pool:     Pool{Idle: 1, IdleTimeout: ms(4000), Max: 5},
+		Timeouts: Timeouts{Connect: ms(1000), Answer: ms(2000), Idle: ms(3000), Stream: ms(6000)},
+		Pool:     Pool{Idle: 1, IdleTimeout: ms(4000), HTTP2: 2, Max: 5},
 	}
 	if d := cmp.Diff(want, *got, places); d != "" {
 		t.Error(d)
@@ -103,8 +105,12 @@ services:
 
 func TestConfigRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{targets: []}`:                                                                              "at least one target",
-		`{}`:                                                                                         "targets",
+		`{targets: []}`: "at least one target",
+		`{}`:            "targets",
+		`{targets: ["10.0.0.1:80"], protocol: h2}`:                                                   "agreed on over TLS",
+		`{targets: ["10.0.0.1:80"], protocol: auto}`:                                                 "agreed on over TLS",
+		`{targets: ["10.0.0.1:80"], protocol: h2c, tls: {}}`:                                         "without TLS",
+		`{targets: ["10.0.0.1:80"], protocol: h3}`:                                                   "h2c",
 		`{targets: ["10.0.0.1"]}`:                                                                    "HOST:PORT",
 		`{targets: ["10.0.0.1:0"]}`:                                                                  "HOST:PORT",
 		`{targets: ["http://10.0.0.1:80"]}`:                                                          "HOST:PORT",

@@ -24,6 +24,7 @@ type failure struct {
 	refusal     *exchange.Refusal // in place of the above: it is the request's fault
 	gone        bool              // there is nobody left to answer
 	unprocessed bool              // the target provably did not see the request
+	grpc        int               // the status of a gRPC call where status does not say it; 0 for what that maps to
 	stale       bool              // a pooled connection had died: one more may be opened
 	crowded     bool              // there was no room for it
 	sent        bool              // the target had the request
@@ -37,7 +38,7 @@ func (c *call) fail(f *failure) {
 	if f.gone {
 		c.abort(f)
 	}
-	refusal := exchange.Refusal{Status: f.status, Reason: f.reason, Detail: f.detail, Retry: f.retry}
+	refusal := exchange.Refusal{Status: f.status, GRPC: f.grpc, Reason: f.reason, Detail: f.detail, Retry: f.retry}
 	if f.refusal != nil {
 		refusal = *f.refusal
 	}

@@ -32,6 +32,7 @@ func (c *call) claim() *failure {
 func (c *call) choose() *failure {
 	c.query.Key = c.key
 	c.query.Reset(c.tried)
+	c.query.Want = c.wanted()
 	c.picked = c.set.picker.Choose(&c.query)
 	c.explain()
 	if c.picked < 0 {
@@ -111,6 +112,7 @@ func (c *call) Claim() balance.Outcome {
 	c.retarget()
 	c.query.Key = c.key
 	c.query.Reset(c.tried)
+	c.query.Want = c.wanted()
 	switch c.picked = c.set.picker.Choose(&c.query); c.picked {
 	case balance.None:
 		return balance.NoTarget

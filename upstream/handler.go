@@ -26,7 +26,12 @@ type Route struct {
 // ends the chain: it writes the service's answer or a refusal, or panics with
 // http.ErrAbortHandler, x.Aborted set, where the answer has begun and cannot
 // be completed.
-func New(r Route) http.Handler { return &handler{r} }
+func New(r Route) http.Handler {
+	if r.Service.config.protocol() == target.HTTP1 {
+		return &handler{r}
+	}
+	return newHandler2(r)
+}
 
 type handler struct{ Route }
 
@@ -52,6 +57,7 @@ type call struct {
 	set      *set
 	query    balance.Query
 	picked   int // of set
+	session  session
 	held     held
 	endpoint *target.Endpoint
 	conn     *target.Conn

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gatehouse/balance"
 	"gatehouse/dial"
@@ -14,6 +15,7 @@ import (
 	"gatehouse/keeper"
 	"gatehouse/upstream/guard"
 	"gatehouse/upstream/target"
+	"gatehouse/upstream/ticket"
 )
 
 // Options are what a Keeper needs of its surroundings.
@@ -24,6 +26,9 @@ type Options struct {
 	// with client-certificate: internal. It is called at every handshake; nil
 	// where there is no internal authority.
 	Certificate func() (*tls.Certificate, error)
+	// Data is the folder of the keys that sessions' tickets are made with. They
+	// are made when the first service wants them.
+	Data string
 }
 
 // Keeper holds the connections, the health and the resolved names of all
@@ -34,6 +39,7 @@ type Keeper struct {
 	watches  *keeper.Set[target.WatchKey, *target.Watch]
 	guards   *keeper.Set[string, *guard.Guard]
 	services atomic.Pointer[[]*Service]
+	tickets  *ticket.Ring // nil until a service has sessions; set within leases
 
 	mu        sync.Mutex
 	resolvers map[string]*dns.Resolver // by servers
@@ -109,6 +115,7 @@ type Lease struct {
 	watches  *keeper.Lease[target.WatchKey, *target.Watch]
 	guards   *keeper.Lease[string, *guard.Guard]
 	services []*Service
+	tickets  bool // the keys were looked at
 }
 
 // Service binds a service to its targets: those that are kept, or new ones. It
@@ -116,11 +123,18 @@ type Lease struct {
 // or there is no internal authority.
 func (l *Lease) Service(c Config) (*Service, error) {
 	c = c.filled()
-	id, err := newIdentity(c.TLS, l.keeper.options.Certificate)
+	id, err := newIdentity(c.TLS, c.protocol(), l.keeper.options.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", c.Name, err)
 	}
 	s := &Service{config: c, rule: &exchange.Rule{Filter: "upstream", Name: c.Name, At: c.Pos}}
+	if c.Sticky != nil {
+		ring, err := l.ring()
+		if err != nil {
+			return nil, fmt.Errorf("service %s: sticky: %w", c.Name, err)
+		}
+		s.sticky = newSessions(&c, ring)
+	}
 	for _, t := range c.Targets {
 		g := l.group(c, t, id)
 		s.groups = append(s.groups, g)
@@ -134,6 +148,22 @@ func (l *Lease) Service(c Config) (*Service, error) {
 	s.set.Store(s.build())
 	l.services = append(l.services, s)
 	return s, nil
+}
+
+// ring returns the keys of tickets, read once for each lease.
+func (l *Lease) ring() (*ticket.Ring, error) {
+	k := l.keeper
+	if l.tickets {
+		return k.tickets, nil
+	}
+	var err error
+	if k.tickets == nil {
+		k.tickets, err = ticket.Open(k.options.Data)
+	} else {
+		err = k.tickets.Refresh(time.Now())
+	}
+	l.tickets = err == nil
+	return k.tickets, err
 }
 
 // protect gives a service what guards it, where it wants any of that.
@@ -168,7 +198,7 @@ func (l *Lease) watch(c Config, g *target.Group) *target.Watch {
 	key := target.WatchKey{
 		Group:        g.Key(),
 		CheckOptions: balance.CheckOptions{Interval: h.Interval.D(), Timeout: h.Timeout.D(), Healthy: h.Healthy, Unhealthy: h.Unhealthy},
-		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status),
+		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status), GRPC: h.GRPC.target(),
 	}
 	w, _ := l.watches.Get(key, func() (*target.Watch, error) {
 		return target.OpenWatch(g, key, h.Status.Has, l.keeper.options.Log), nil

@@ -86,7 +86,7 @@ func (c *call) appendHead(b []byte) []byte {
 	} else {
 		b = c.x.Path.AppendCanonical(b)
 	}
-	if q := c.x.Path.Query; q != "" {
+	if q := c.x.Path.Asked(); q != "" {
 		b = append(b, '?')
 		b = append(b, q...)
 	}

@@ -30,6 +30,7 @@ type Service struct {
 	budget  *balance.Budget // of retries; nil for any number
 	keeps   *guard.Guard    // what both are part of; nil without
 	owner   *guard.Owner    // this one's hold on it
+	sticky  *sessions       // nil without
 
 	set atomic.Pointer[set]
 	mu  sync.Mutex // held while set is made anew
@@ -43,6 +44,7 @@ type set struct {
 	health    []*balance.Health
 	picker    *balance.Picker
 	notes     []atomic.Pointer[note] // why each was passed over
+	numbers   map[uint64]int         // the endpoints by what tickets call them; nil without sessions
 }
 
 // Name returns the service's name.
@@ -121,6 +123,12 @@ func (s *Service) build() *set {
 		out.hosts = append(out.hosts, m.host)
 		out.health = append(out.health, m.target.Health)
 		targets[i] = m.target
+	}
+	if s.sticky != nil {
+		out.numbers = make(map[uint64]int, len(members))
+		for i, m := range members {
+			out.numbers[number(m.endpoint.Address)] = i
+		}
 	}
 	out.picker = balance.NewPicker(targets, s.pickerOptions())
 	out.notes = make([]atomic.Pointer[note], len(members))
@@ -240,23 +248,4 @@ func (s *Service) key(x *exchange.Exchange, r *http.Request, buf []byte) uint64 
 	}
 	a := x.Client.As16()
 	return balance.KeyOf(a[:])
-}
-
-// Share is one part of a Split.
-type Share struct {
-	Handler http.Handler
-	Weight  int
-}
-
-// Split returns a handler that shares requests among handlers by weight. At
-// least one weight is above zero.
-func Split(shares []Share) http.Handler {
-	weights := make([]int, len(shares))
-	for i, s := range shares {
-		weights[i] = s.Weight
-	}
-	turns := balance.NewSplit(weights)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		shares[turns.Next()].Handler.ServeHTTP(w, r)
-	})
 }

@@ -13,11 +13,11 @@ import (
 
 // newIdentity compiles the tls section. Internal gives the gateway's own
 // client certificate anew at every handshake, so that it renews by itself.
-func newIdentity(t *TLS, internal func() (*tls.Certificate, error)) (target.Identity, error) {
+func newIdentity(t *TLS, p target.Protocol, internal func() (*tls.Certificate, error)) (target.Identity, error) {
 	if t == nil {
-		return target.Identity{}, nil
+		return target.Identity{Key: protocolKey(p), Protocol: p}, nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocolNames(p)}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %x\n", t.ServerName, t.CA.Content)
 	if t.CA.IsSet() {
@@ -42,7 +42,23 @@ func newIdentity(t *TLS, internal func() (*tls.Certificate, error)) (target.Iden
 		c.Certificates = []tls.Certificate{own}
 		fmt.Fprintf(sum, "%x %x\n", cc.Cert.Content, cc.Key.Content)
 	}
-	return target.Identity{Key: hex.EncodeToString(sum.Sum(nil)), Config: c, Name: t.ServerName}, nil
+	return target.Identity{Key: protocolKey(p) + hex.EncodeToString(sum.Sum(nil)), Config: c, Name: t.ServerName, Protocol: p}, nil
+}
+
+// protocolNames are what is offered by ALPN, in order of liking.
+func protocolNames(p target.Protocol) []string {
+	switch p {
+	case target.HTTP2:
+		return []string{"h2"}
+	case target.Auto:
+		return []string{"h2", "http/1.1"}
+	}
+	return []string{"http/1.1"}
+}
+
+// protocolKey keeps the connections of protocols apart.
+func protocolKey(p target.Protocol) string {
+	return [...]string{target.HTTP1: "", target.HTTP2: "h2 ", target.Auto: "auto "}[p]
 }
 
 func roots(pem []byte) (*x509.CertPool, error) {

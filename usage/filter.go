@@ -88,12 +88,12 @@ func (p Problem) detail() string {
 }
 
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, e *entry, p Problem) {
-	f := exchange.Refusal{Status: http.StatusForbidden, Rule: g.rule, Reason: string(p), Detail: p.detail()}
+	f := exchange.Refusal{Status: http.StatusForbidden, Kind: exchange.InvalidAPIKey, Rule: g.rule, Reason: string(p), Detail: p.detail()}
 	if e != nil {
 		f.Detail += ": " + e.ID
 	}
 	if p == Away {
-		f.Status, f.Retry = http.StatusServiceUnavailable, 5*time.Second
+		f.Status, f.Kind, f.Retry = http.StatusServiceUnavailable, exchange.Unspecified, 5*time.Second
 	}
 	exchange.Refuse(w, r, f)
 }
@@ -202,7 +202,7 @@ func (f *charge) count(w http.ResponseWriter, r *http.Request, x *exchange.Excha
 		return true
 	}
 	exchange.Refuse(w, r, exchange.Refusal{
-		Status: http.StatusTooManyRequests, Type: "LimitExceededException", Message: "Limit Exceeded", Rule: o.quotaRule, Reason: "plan-quota",
+		Status: http.StatusTooManyRequests, Kind: exchange.QuotaExceeded, Type: "LimitExceededException", Message: "Limit Exceeded", Rule: o.quotaRule, Reason: "plan-quota",
 		Detail: "the API key has used up its quota: " + x.APIKey.ID, Retry: until,
 	})
 	return false

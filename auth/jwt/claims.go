@@ -60,7 +60,7 @@ func (r *rules) times(claims map[string]any, now time.Time) (time.Time, scheme.V
 		end = exp.Add(r.leeway)
 	}
 	if !now.Before(end) {
-		return end, scheme.Bad("expired", "the token expired "+ago(now.Sub(exp))+" ago")
+		return end, scheme.Expired("the token expired " + ago(now.Sub(exp)) + " ago")
 	}
 	for _, name := range []string{"nbf", "iat"} {
 		begin, present, ok := date(claims, name)

@@ -41,6 +41,8 @@ type Verdict struct {
 	// Foreign says of a credential that was found, and is not good, that by its
 	// own word it is somebody else's: the next authorizer is asked for it.
 	Foreign bool
+	// Expired says of a credential that was found that its time is over.
+	Expired bool
 	// Reason says in one or two words, one of few, why there is no
 	// Principal: "expired", "wrong-audience".
 	Reason string
@@ -59,6 +61,11 @@ func Good(p *exchange.Principal) Verdict { return Verdict{Principal: p, Found: t
 
 // Bad returns the verdict on a bad one.
 func Bad(reason, detail string) Verdict { return Verdict{Found: true, Reason: reason, Detail: detail} }
+
+// Expired returns the verdict on one whose time is over.
+func Expired(detail string) Verdict {
+	return Verdict{Found: true, Expired: true, Reason: "expired", Detail: detail}
+}
 
 // Foreign returns the verdict on one that by its own word is somebody else's.
 func Foreign(reason, detail string) Verdict {

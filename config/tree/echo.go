@@ -42,6 +42,15 @@ func NewFile(name string, content []byte) *File {
 	return f
 }
 
+// Size returns how many bytes the file's text has, line ends apart.
+func (f *File) Size() int {
+	size := 0
+	for _, line := range f.lines {
+		size += len(line)
+	}
+	return size
+}
+
 // clamp returns the place nearest to line and column that the file has. The
 // parser's own places can lie beyond the end of the text.
 func (f *File) clamp(line, column int) Pos {

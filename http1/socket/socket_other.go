@@ -15,3 +15,18 @@ func Write(uintptr, []byte) int { return 0 }
 
 // Peek is not there.
 func Peek(uintptr) error { return errors.ErrUnsupported }
+
+// Pipe is not there.
+type Pipe struct{}
+
+// NewPipe is not there.
+func NewPipe() (*Pipe, error) { return nil, errors.ErrUnsupported }
+
+// Close is not there.
+func (*Pipe) Close() {}
+
+// Fill is not there.
+func (*Pipe) Fill(uintptr, int64) (int64, error) { return 0, errors.ErrUnsupported }
+
+// Drain is not there.
+func (*Pipe) Drain(uintptr) error { return errors.ErrUnsupported }

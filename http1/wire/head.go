@@ -3,6 +3,7 @@ package wire
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,7 @@ type Head struct {
 	Close   bool        // the connection is not to be used again
 	Trailer []string    // the fields that a trailer section was announced to hold, those allowed
 	Early   http.Header // of an informational answer
+	Upgrade string      // the protocol that a 101 switches to, as Upgrade says it where Connection names that
 }
 
 // Informational reports whether another head follows.
@@ -51,6 +53,9 @@ func (rd *Reader) ReadHead(method string, h http.Header) (Head, error) {
 	head.Close = old || f.close
 	head.Trailer = f.trailer
 	if head.Informational() {
+		if slices.Contains(f.drop, "Upgrade") {
+			head.Upgrade = f.upgrade
+		}
 		if f.chunked || f.length >= 0 {
 			return Head{}, bad("an informational answer with a body")
 		}
@@ -113,6 +118,7 @@ type framing struct {
 	framed  bool // Trailer names a field that frames messages
 	trailer []string
 	drop    []string // fields that Connection names
+	upgrade string
 }
 
 // take moves the section that ends at offset end into h.
@@ -167,6 +173,12 @@ func (f *framing) note(name, value string) (bool, error) {
 		if f.framed {
 			return false, bad("a trailer that would frame the message")
 		}
+		return false, nil
+	case "Upgrade":
+		if f.upgrade != "" {
+			value = f.upgrade + ", " + value
+		}
+		f.upgrade = value
 		return false, nil
 	}
 	return !HopByHop(name), nil

@@ -313,3 +313,11 @@ func (rd *Reader) Left() int64 {
 	}
 	return -1
 }
+
+// Passed says that n bytes of a body of known length, none of them buffered,
+// were taken from the connection past the Reader: no more than Left.
+func (rd *Reader) Passed(n int64) { rd.body.advance(int(n)) }
+
+// Broke is what an error of the connection means where the body is taken past
+// the Reader.
+func (rd *Reader) Broke(err error) error { return rd.body.broken(err) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/observe/escape"
 	"gatehouse/observe/trace"
 )
@@ -48,7 +49,7 @@ func unfilled() []string {
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
 		"identity.principalOrgId", "identity.userArn", "identity.vpcId", "identity.vpceId",
-		"integration.requestId", "isCanaryRequest", "resourceId", "tlsVersion",
+		"integration.requestId", "resourceId", "tlsVersion",
 		"waf.latency", "wafResponseCode", "webaclArn",
 	}
 }
@@ -107,6 +108,10 @@ func outcomeFields() map[string]field {
 		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
 		"aborted":               {number: true, raw: aborted},
+		"isCanaryRequest":       {number: true, raw: isCanary},
+		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},
+		"tunnel.bytesOut":       {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.Out })},
+		"tunnel.end":            {text: tunnelEnd},
 		"coding":                {text: func(r *Record) string { return r.Coding.Name }},
 		"plainLength":           {number: true, raw: plainLength},
 	}
@@ -182,6 +187,16 @@ func upstreamLatency(b []byte, r *Record) []byte {
 	return appendInt(b, r.Upstream.Latency.Milliseconds())
 }
 
+func isCanary(b []byte, r *Record) []byte {
+	switch r.Variant {
+	case exchange.Canary:
+		return append(b, "true"...)
+	case exchange.Stable:
+		return append(b, "false"...)
+	}
+	return b
+}
+
 func aborted(b []byte, r *Record) []byte {
 	if r.Aborted {
 		return append(b, "true"...)
@@ -194,4 +209,20 @@ func apiKeyID(r *Record) string {
 		return ""
 	}
 	return r.APIKey.ID
+}
+
+func tunnelNumber(of func(*exchange.Tunnel) int64) func([]byte, *Record) []byte {
+	return func(b []byte, r *Record) []byte {
+		if r.Tunnel == nil || !r.Tunnel.Open {
+			return b
+		}
+		return appendInt(b, of(r.Tunnel))
+	}
+}
+
+func tunnelEnd(r *Record) string {
+	if r.Tunnel == nil {
+		return ""
+	}
+	return r.Tunnel.End
 }

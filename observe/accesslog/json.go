@@ -22,6 +22,12 @@ func (f *Format) appendJSON(b []byte, rec *Record) []byte {
 	b = text(b, `,"api":"`, x.API)
 	b = text(b, `,"stage":"`, x.Stage)
 	b = text(b, `,"route":"`, x.Route)
+	switch x.Variant {
+	case exchange.Canary:
+		b = append(b, `,"canary":true`...)
+	case exchange.Stable:
+		b = append(b, `,"canary":false`...)
+	}
 	b = text(b, `,"method":"`, x.Method)
 	b = text(b, `,"host":"`, x.Host)
 	b = text(b, `,"path":"`, x.Path.Raw)
@@ -41,6 +47,7 @@ func (f *Format) appendJSON(b []byte, rec *Record) []byte {
 	b = appendTrace(b, x)
 	b = number(b, `,"generation":`, int64(x.Generation))
 	b = appendUpstream(b, &x.Upstream)
+	b = appendTunnel(b, x.Tunnel)
 	b = appendRefusal(b, x.Refused)
 	if x.Aborted {
 		b = append(b, `,"aborted":true`...)
@@ -108,6 +115,16 @@ func appendUpstream(b []byte, u *exchange.Upstream) []byte {
 	}
 	b = number(b, `,"attempts":`, int64(u.Attempts))
 	b = text(b, `,"error":"`, u.Error)
+	return append(b, '}')
+}
+
+func appendTunnel(b []byte, t *exchange.Tunnel) []byte {
+	if t == nil || !t.Open {
+		return b
+	}
+	b = number(b, `,"tunnel":{"bytesIn":`, t.In)
+	b = number(b, `,"bytesOut":`, t.Out)
+	b = text(b, `,"end":"`, t.End)
 	return append(b, '}')
 }
 

@@ -1,10 +1,6 @@
 package accesslog
 
-import (
-	"net/http"
-
-	"gatehouse/exchange"
-)
+import "gatehouse/exchange"
 
 // refusalFields say why the gateway itself refused a request.
 func refusalFields() map[string]field {
@@ -77,31 +73,5 @@ func errorType(r *Record) string {
 	if r.Refused == nil {
 		return ""
 	}
-	switch r.Refused.Status {
-	case http.StatusBadRequest:
-		return "BAD_REQUEST_PARAMETERS"
-	case http.StatusUnauthorized:
-		return "UNAUTHORIZED"
-	case http.StatusForbidden:
-		if refusedFilter(r) == "waf" {
-			return "WAF_FILTERED"
-		}
-		return "ACCESS_DENIED"
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return "RESOURCE_NOT_FOUND"
-	case http.StatusRequestEntityTooLarge:
-		return "REQUEST_TOO_LARGE"
-	case http.StatusUnsupportedMediaType:
-		return "UNSUPPORTED_MEDIA_TYPE"
-	case http.StatusTooManyRequests:
-		return "THROTTLED"
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
-		return "INTEGRATION_FAILURE"
-	case http.StatusGatewayTimeout:
-		return "INTEGRATION_TIMEOUT"
-	}
-	if r.Refused.Status >= 500 {
-		return "DEFAULT_5XX"
-	}
-	return "DEFAULT_4XX"
+	return r.Refused.Kind.String()
 }

@@ -44,7 +44,11 @@ func (r *Route) Count(stripe uint32, x *exchange.Exchange, latency time.Duration
 	if !s.codes.add(methodIndex(x.Method), x.Writer.Status()) {
 		s.rest.Add(1)
 	}
-	s.latency.observe(latency)
+	if t := x.Tunnel; t != nil && t.Open {
+		s.tunnel(t) // how long it was open is no latency
+	} else {
+		s.latency.observe(latency)
+	}
 	if x.Upstream.Latency > 0 {
 		s.integration.observe(x.Upstream.Latency)
 	}
@@ -57,6 +61,12 @@ func (r *Route) Count(stripe uint32, x *exchange.Exchange, latency time.Duration
 	if x.Refused != nil {
 		r.api.refuse(x.Refused)
 	}
+}
+
+// tunnel counts what passed through a tunnel.
+func (s *shard) tunnel(t *exchange.Tunnel) {
+	s.in.Add(uint64(t.In))
+	s.out.Add(uint64(t.Out))
 }
 
 func (r *Route) shard(i uint32) *shard {

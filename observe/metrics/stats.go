@@ -17,8 +17,10 @@ type Sources struct {
 	Bodies    func() BodyStats
 	Codings   func() []CodingStats
 	Encoders  func() EncoderStats
+	Tunnels   func() TunnelStats
 
 	Certificates func() []CertificateStats
+	Mirrors      func() []MirrorStats
 }
 
 // CertificateStats is one name that a certificate is served for.
@@ -98,4 +100,18 @@ type EncoderStats struct {
 	Used    int64
 	Limit   int64
 	Refused uint64 // answers that stayed plain for want of it
+}
+
+// TunnelStats is all tunnels together.
+type TunnelStats struct {
+	Open    int64
+	Opened  uint64
+	In, Out uint64 // bytes from clients and to them
+	Ends    []TunnelEnd
+}
+
+// TunnelEnd is how many tunnels ended for one reason.
+type TunnelEnd struct {
+	Why    string // one of few
+	Number uint64
 }

@@ -32,6 +32,7 @@ func (e *Endpoint) disown(c *Conn) {
 // on the connections that they have, and so do tunnels, unless that takes longer
 // than limit. It is called once.
 func (e *Endpoint) retire(limit time.Duration) {
+	e.mux.retire()
 	e.mu.Lock()
 	idle := e.idle
 	e.idle, e.retired, e.limit = nil, true, limit

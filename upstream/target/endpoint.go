@@ -25,8 +25,12 @@ type Endpoint struct {
 	Requests atomic.Uint64 // attempts to send one
 	Failures atomic.Uint64 // attempts that could not connect
 
+	protocol Protocol
+	mux      mux
+
 	dialer *dial.Dialer
 	tls    *tls.Config  // nil for plain TCP
+	tls1   *tls.Config  // the same, for connections by HTTP/1.1
 	open   atomic.Int64 // connections, idle or not
 	doubt  chan<- struct{}
 
@@ -74,7 +78,7 @@ func (e *Endpoint) Dial(ctx context.Context, limit int) (*Conn, error) {
 		e.open.Add(-1)
 		return nil, ErrLimit
 	}
-	c, socket, err := e.connect(ctx)
+	c, socket, err := e.connectTLS(ctx, e.tls1)
 	if err != nil {
 		e.open.Add(-1)
 		return nil, err
@@ -85,12 +89,16 @@ func (e *Endpoint) Dial(ctx context.Context, limit int) (*Conn, error) {
 // connect opens a connection that nobody counts, and returns it with the
 // socket below it.
 func (e *Endpoint) connect(ctx context.Context) (c, socket net.Conn, err error) {
+	return e.connectTLS(ctx, e.tls)
+}
+
+func (e *Endpoint) connectTLS(ctx context.Context, config *tls.Config) (c, socket net.Conn, err error) {
 	socket, err = e.dialer.Dial(ctx, e.Address)
-	if err != nil || e.tls == nil {
+	if err != nil || config == nil {
 		return socket, socket, err
 	}
 	socket = &records{Conn: socket}
-	secured := tls.Client(socket, e.tls)
+	secured := tls.Client(socket, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = socket.Close()
 		return nil, nil, fmt.Errorf("%w: %w", ErrTLS, err)
@@ -156,5 +164,5 @@ func (e *Endpoint) sweep() {
 func (e *Endpoint) Connections() (open, idle int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return int(e.open.Load()), len(e.idle)
+	return int(e.open.Load()), len(e.idle) + e.mux.idle()
 }

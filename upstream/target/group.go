@@ -28,6 +28,8 @@ type Identity struct {
 	Key    string      // differs where the identity does
 	Config *tls.Config // without a server name
 	Name   string      // the server name; "" for the target's own
+	// Protocol is a part of Key: connections by one are no use to another.
+	Protocol Protocol
 }
 
 // to returns the configuration for a host; nil for plain TCP. Sessions are
@@ -130,7 +132,8 @@ func (g *Group) Members() *Members { return g.members.Load() }
 func (g *Group) Ready() <-chan struct{} { return g.ready }
 
 func (g *Group) endpoint(address string) *Endpoint {
-	return &Endpoint{Address: address, dialer: g.dialer, tls: g.tls.to(g.Host), doubt: g.doubt}
+	secure := g.tls.to(g.Host)
+	return &Endpoint{Address: address, protocol: g.tls.Protocol, dialer: g.dialer, tls: secure, tls1: onlyHTTP1(secure, g.tls.Protocol), doubt: g.doubt}
 }
 
 func (g *Group) leave(e *Endpoint) { e.retire(time.Duration(g.drain.Load())) }

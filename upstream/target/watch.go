@@ -21,6 +21,7 @@ type WatchKey struct {
 	Path   string // what is fetched; "" to connect only
 	Host   string // for the Host field
 	Status string // which statuses pass
+	GRPC   GRPC   // in place of Path
 }
 
 // Watch is the health of a group's endpoints under one way of probing. It is
@@ -44,7 +45,7 @@ type probed struct {
 // OpenWatch begins to watch a group's endpoints. Good says which statuses pass:
 // those that key.Status stands for.
 func OpenWatch(g *Group, key WatchKey, good func(status int) bool, log *slog.Logger) *Watch {
-	p := probe{path: key.Path, host: key.Host, good: good}
+	p := probe{path: key.Path, host: key.Host, good: good, grpc: key.GRPC}
 	w := &Watch{group: g, options: key.CheckOptions, probe: p, log: log, probed: map[*Endpoint]*probed{}}
 	g.mu.Lock()
 	g.watches[w] = struct{}{}
@@ -122,6 +123,7 @@ type probe struct {
 	path string
 	host string
 	good func(status int) bool
+	grpc GRPC
 }
 
 func (p probe) run(ctx context.Context, e *Endpoint) error {
@@ -133,7 +135,7 @@ func (p probe) run(ctx context.Context, e *Endpoint) error {
 		return Why(err)
 	}
 	defer c.Close()
-	if p.path == "" {
+	if p.path == "" && !p.grpc.On {
 		return nil
 	}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -141,6 +143,12 @@ func (p probe) run(ctx context.Context, e *Endpoint) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
+	if e.speaksHTTP2(c) {
+		return Why(p.run2(ctx, e, c))
+	}
+	if p.grpc.On {
+		return ErrNoHTTP2
+	}
 	status, err := p.get(c)
 	if err != nil {
 		return Why(err)

@@ -1,9 +1,10 @@
-package cors
+package origin
 
 import "strings"
 
-// origins are those that may call.
-type origins struct {
+// Set is origins compiled, to be asked whether one is among them. It never
+// changes. The zero Set is empty.
+type Set struct {
 	all      bool
 	exact    map[string]bool
 	patterns []pattern
@@ -18,8 +19,9 @@ type pattern struct {
 	anyPort bool
 }
 
-func newOrigins(list []Origin) origins {
-	o := origins{exact: make(map[string]bool, len(list))}
+// NewSet returns the set of what is written in a list.
+func NewSet(list []Origin) Set {
+	o := Set{exact: make(map[string]bool, len(list))}
 	for _, item := range list {
 		s := string(item)
 		switch {
@@ -47,8 +49,14 @@ func newPattern(s string) pattern {
 	return p
 }
 
-// allows reports whether a page of origin may call.
-func (o *origins) allows(origin string) bool {
+// All reports whether every origin is in the set.
+func (o *Set) All() bool { return o.all }
+
+// Exact returns the origins that are written out, without a wildcard.
+func (o *Set) Exact() map[string]bool { return o.exact }
+
+// Has reports whether an origin, as a browser sends it, is in the set.
+func (o *Set) Has(origin string) bool {
 	if o.all || o.exact[origin] {
 		return true
 	}

@@ -1,0 +1,6 @@
+//go:build race
+
+package validate
+
+// raceEnabled says that pools lose things on purpose.
+const raceEnabled = true
