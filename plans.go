@@ -69,9 +69,9 @@ func (d *draft) checkPlanned(at *usage.Deployment, report *config.Report) {
 		}
 		return
 	}
-	for _, route := range names(at.Routes) {
-		if !routes[route] && !a.Broken("routes") && !a.Broken("definition") {
-			report.Unknown(at.Routes[route].Pos, "route of "+apiName, route, names(routes))
+	for i := range at.Routes {
+		if r := &at.Routes[i]; !routes[r.Route] && !a.Broken("routes") && !a.Broken("definition") {
+			report.Unknown(r.Pos, "route of "+apiName, r.Route, names(routes))
 		}
 	}
 }

@@ -36,7 +36,7 @@ type masterKey struct {
 // DefaultMasterKey returns where the master key is where nothing says it: not
 // below the data folder, since a copy of that is not to open its secrets.
 func DefaultMasterKey() (string, error) {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && os.Getenv("XDG_CONFIG_HOME") == "" {
 		return "/etc/gatehouse/master.key", nil
 	}
 	dir, err := os.UserConfigDir()

@@ -64,7 +64,7 @@ func TestAtOnce(t *testing.T) {
 		}
 	}
 	enter(again, "bob")
-	enter(g, "") // a stranger, by address
+	enter(g, "")          // a stranger, by address
 	g.leave <- struct{}{} // one is served, and the others panic
 	close(g.leave)
 	close(again.leave)

@@ -15,7 +15,7 @@ type Plan struct {
 	Name     string       `yaml:"-" key:"true"`
 	Throttle *Throttle    `yaml:"throttle" doc:"how often each key of the plan may call"`
 	Quota    *Quota       `yaml:"quota" doc:"how much each key of the plan may call"`
-	APIs     []Deployment `yaml:"apis,required" single:"true" doc:"where keys of the plan are taken: API for all its stages, API/STAGE, or {api: ..., routes: {METHOD PATH: {rate: ..., burst: ...}}}"`
+	APIs     []Deployment `yaml:"apis,required" single:"true" doc:"where keys of the plan are taken: API for all its stages, API/STAGE, or {api: ..., routes: [{route: METHOD PATH, rate: ..., burst: ...}]}"`
 }
 
 // Throttle is a rate for each key.
@@ -95,8 +95,26 @@ func (p Period) length() time.Duration {
 // Deployment is where a plan holds.
 type Deployment struct {
 	config.At
-	API    string               `yaml:"api,required" doc:"API for all its stages, or API/STAGE"`
-	Routes map[string]*Throttle `yaml:"routes" doc:"routes, METHOD PATH as they are written, with a rate of their own in place of the plan's"`
+	API    string          `yaml:"api,required" doc:"API for all its stages, or API/STAGE"`
+	Routes []RouteThrottle `yaml:"routes" single:"true" doc:"routes with a rate of their own in place of the plan's"`
+}
+
+// RouteThrottle is the rate of one route.
+type RouteThrottle struct {
+	config.At
+	Route string     `yaml:"route,required" doc:"METHOD PATH, as the route is written"`
+	Rate  limit.Rate `yaml:"rate,required" doc:"how often each key may call it"`
+	Burst int        `yaml:"burst" range:"1..1073741824" doc:"requests that may come at once; default: the rate a second, rounded up"`
+}
+
+// own returns the throttle that a route has of its own; nil for none.
+func (d *Deployment) own(route string) *Throttle {
+	for i := range d.Routes {
+		if r := &d.Routes[i]; r.Route == route {
+			return &Throttle{At: r.At, Rate: r.Rate, Burst: r.Burst}
+		}
+	}
+	return nil
 }
 
 // UnmarshalConfig reads a name alone, or a section.
@@ -181,7 +199,7 @@ func OffersFor(plans []*Plan, api, stage, route string) (out []Offer) {
 				continue
 			}
 			o := Offer{Plan: p, Throttle: p.Throttle, Scope: "plan " + p.Name}
-			if own := d.Routes[route]; own != nil {
+			if own := d.own(route); own != nil {
 				o.Throttle, o.Scope = own, "plan "+p.Name+" "+api+"/"+stage+"/"+route
 			}
 			out = append(out, o)

@@ -65,7 +65,7 @@ func plans() map[string]*Plan {
 	}
 	return map[string]*Plan{
 		"gold":   {Name: "gold", Throttle: &Throttle{Rate: rate("100/s"), Burst: 200}, Quota: &Quota{Limit: 5, Per: Day}, APIs: []Deployment{{API: "shop/prod"}}},
-		"slow":   {Name: "slow", Throttle: &Throttle{Rate: rate("1/h"), Burst: 1}, Quota: &Quota{Limit: 5, Per: Month}, APIs: []Deployment{{API: "shop", Routes: map[string]*Throttle{"GET /x": {Rate: rate("1/h"), Burst: 3}}}}},
+		"slow":   {Name: "slow", Throttle: &Throttle{Rate: rate("1/h"), Burst: 1}, Quota: &Quota{Limit: 5, Per: Month}, APIs: []Deployment{{API: "shop", Routes: []RouteThrottle{{Route: "GET /x", Rate: rate("1/h"), Burst: 3}}}}},
 		"vast":   {Name: "vast", Throttle: &Throttle{Rate: rate("1000000/s"), Burst: 1 << 30}, Quota: &Quota{Limit: 1e15, Per: Week}, APIs: []Deployment{{API: "shop"}}},
 		"absent": {Name: "absent", Quota: &Quota{Limit: 5, Per: Day}, APIs: []Deployment{{API: "other"}}},
 	}
