@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,7 +18,8 @@ import (
 // engine is a connection to NATS, and the server behind it where that is ours.
 type engine struct {
 	conn   *nats.Conn
-	server *server.Server // nil for one elsewhere
+	server *server.Server  // nil for one elsewhere
+	sound  context.Context // ends with the first error that the server inside tells
 }
 
 const (
@@ -41,7 +43,8 @@ func embed(data string, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	s.SetLoggerV2(engineLog{log}, false, false, false)
+	sound, broken := context.WithCancel(context.Background())
+	s.SetLoggerV2(engineLog{log, broken}, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(readyTimeout) || !s.JetStreamEnabled() {
 		s.Shutdown()
@@ -52,7 +55,7 @@ func embed(data string, log *slog.Logger) (*engine, error) {
 		s.Shutdown()
 		return nil, err
 	}
-	return &engine{conn, s}, nil
+	return &engine{conn, s, sound}, nil
 }
 
 // connect reaches for servers elsewhere, now and whenever they are away; again
@@ -95,12 +98,13 @@ func connect(c *Config, again func(), log *slog.Logger) (*engine, error) {
 	if err != nil && !errors.Is(err, nats.ErrNoServers) {
 		return nil, fmt.Errorf("%s: %w", c.Of("nats"), err)
 	}
-	return &engine{conn: conn}, nil
+	return &engine{conn: conn, sound: context.Background()}, nil
 }
 
-// alive reports whether a write can be tried.
+// alive reports whether a write can be tried. A server inside that could not write
+// once, since the disk is full, will not do so again.
 func (e *engine) alive() bool {
-	return e != nil && e.conn != nil && e.conn.IsConnected() && (e.server == nil || e.server.JetStreamEnabled())
+	return e != nil && e.sound.Err() == nil && e.conn != nil && e.conn.IsConnected() && (e.server == nil || e.server.JetStreamEnabled())
 }
 
 func (e *engine) close() {
@@ -113,16 +117,22 @@ func (e *engine) close() {
 	}
 }
 
-// engineLog hands on what the server inside warns of.
-type engineLog struct{ log *slog.Logger }
+// engineLog hands on what the server inside warns of. An error of its is the end
+// of it: it is opened anew.
+type engineLog struct {
+	log    *slog.Logger
+	broken context.CancelFunc
+}
 
-func (l engineLog) Noticef(string, ...any)        {}
-func (l engineLog) Debugf(string, ...any)         {}
-func (l engineLog) Tracef(string, ...any)         {}
+func (l engineLog) Noticef(string, ...any) {}
+func (l engineLog) Debugf(string, ...any)  {}
+func (l engineLog) Tracef(string, ...any)  {}
+
 func (l engineLog) Warnf(format string, v ...any) { l.log.Warn("state: " + fmt.Sprintf(format, v...)) }
+
 func (l engineLog) Errorf(format string, v ...any) {
 	l.log.Error("state: " + fmt.Sprintf(format, v...))
+	l.broken()
 }
-func (l engineLog) Fatalf(format string, v ...any) {
-	l.log.Error("state: " + fmt.Sprintf(format, v...))
-}
+
+func (l engineLog) Fatalf(format string, v ...any) { l.Errorf(format, v...) }

@@ -285,14 +285,15 @@ func (t *Table) write(ctx context.Context, id string, value []byte, do func(_ co
 		value = s.ring.Seal(t.prefix+id, value)
 	}
 	s.mu.Lock()
-	kv, alive := s.kv, s.engine.alive()
+	kv, e := s.kv, s.engine
 	s.mu.Unlock()
-	if kv == nil || !alive {
+	if kv == nil || !e.alive() {
 		s.nudge()
 		return ErrAway
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	defer context.AfterFunc(e.sound, cancel)() // no answer will come then
 	revision, err := do(ctx, kv, t.prefix+id, value)
 	if err != nil {
 		return s.failed(err)
@@ -310,7 +311,7 @@ func (s *Store) failed(err error) error {
 	switch {
 	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 		return ErrChanged
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		s.nudge()
 		return ErrUnsure
 	}

@@ -85,6 +85,9 @@ func (k *Keeper) Prepare(data string) error {
 // second of them at most, the write included.
 const flushEvery = 500 * time.Millisecond
 
+// flushAgain is how long they wait after they could not be.
+const flushAgain = 5 * time.Second
+
 // Start begins to store counts. It follows the opening of the store.
 func (k *Keeper) Start() {
 	k.mu.Lock()
@@ -118,13 +121,18 @@ func (k *Keeper) flushing(ending <-chan struct{}, ended chan<- struct{}) {
 			k.flush()
 			return
 		case <-ticker.C:
-			k.flush()
+			if k.flush() {
+				ticker.Reset(flushEvery)
+			} else {
+				ticker.Reset(flushAgain)
+			}
 		}
 	}
 }
 
-// flush stores the parts that have changed. While the engine is away they wait.
-func (k *Keeper) flush() {
+// flush stores the parts that have changed, and reports whether it could. While the
+// engine is away they wait.
+func (k *Keeper) flush() bool {
 	for i := range k.meters.parts {
 		p := &k.meters.parts[i]
 		if !p.dirty.Swap(false) {
@@ -136,9 +144,10 @@ func (k *Keeper) flush() {
 		if err != nil {
 			p.dirty.Store(true)
 			k.log.Debug("counts of quotas wait to be stored", slog.Any("error", err))
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // countChanged takes what the state says of the counts of a gateway.
