@@ -29,6 +29,12 @@ func (g *Gateway) acts() admin.Acts {
 		"tokens/pardon": audited(g, "tokens.pardon", g.pardon),
 		"tokens/list":   quiet(g, func(context.Context, struct{}) (any, error) { return k.revoked.Rules(), nil }),
 
+		"iam/access-key/create":  audited(g, "iam.access-key.create", g.createAccessKey),
+		"iam/access-key/list":    quiet(g, func(_ context.Context, in UserRef) (any, error) { return k.access.List(in.User), nil }),
+		"iam/access-key/enable":  audited(g, "iam.access-key.enable", g.keyAct(func(ctx context.Context, id string) (any, error) { return k.access.Enable(ctx, id, true) })),
+		"iam/access-key/disable": audited(g, "iam.access-key.disable", g.keyAct(func(ctx context.Context, id string) (any, error) { return k.access.Enable(ctx, id, false) })),
+		"iam/access-key/delete":  audited(g, "iam.access-key.delete", g.keyAct(func(ctx context.Context, id string) (any, error) { return KeyRef{ID: id}, k.access.Delete(ctx, id) })),
+
 		"state/export": audited(g, "state.export", g.exportState),
 		"state/import": audited(g, "state.import", g.importState),
 		"state/rekey":  audited(g, "state.rekey", g.rekeyState),
@@ -107,6 +113,25 @@ func (g *Gateway) keyAct(do func(context.Context, string) (any, error)) func(con
 		out, err := do(ctx, in.ID)
 		return out, detail{"id": in.ID}, err
 	}
+}
+
+// UserRef names a user of iam in a call.
+type UserRef struct {
+	User string `json:"user"`
+}
+
+func (g *Gateway) createAccessKey(ctx context.Context, in UserRef) (any, detail, error) {
+	d := detail{"user": in.User}
+	section := g.current.Load().config.IAM
+	if section == nil || section.Users[in.User] == nil {
+		return nil, d, fmt.Errorf("there is no user %q under iam.users of the configuration", in.User)
+	}
+	key, err := g.keepers.access.Create(ctx, in.User)
+	if err != nil {
+		return nil, d, err
+	}
+	d["id"] = key.ID
+	return key, d, nil
 }
 
 // maxGrace is how long a value is taken at most after its rotation.

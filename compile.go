@@ -9,6 +9,8 @@ import (
 	"gatehouse/config"
 	"gatehouse/cors"
 	"gatehouse/exchange"
+	"gatehouse/iam"
+	"gatehouse/iam/policy"
 	"gatehouse/observe/escape"
 	"gatehouse/route"
 	"gatehouse/throttle"
@@ -29,6 +31,8 @@ type draft struct {
 	nowhere   nowhere
 	table     *route.Table[*endpoint]
 	owners    map[string]string // host -> API, of hosts that are written out
+	users     *iam.Directory
+	rights    map[string]*policy.Policy // of APIs, by name
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
@@ -36,6 +40,7 @@ type draft struct {
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
 	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
+	d.compileIAM(report)
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
 		a := cfg.APIs[name]
@@ -158,6 +163,7 @@ func (d *draft) checkCallers(e *endpoint, a *API, dep *api.Deployment[Policies],
 	default:
 		authorize.Check(report, e.at, e.policies.Authorize, names(a.Authorizers))
 		e.checkOrder(a, report)
+		e.rights = d.rightsOf(a, dep, e)
 	}
 }
 

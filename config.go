@@ -16,6 +16,8 @@ import (
 	"gatehouse/edge"
 	"gatehouse/edge/acme"
 	"gatehouse/exchange"
+	"gatehouse/iam"
+	"gatehouse/iam/policy"
 	"gatehouse/observe"
 	"gatehouse/respond"
 	"gatehouse/state"
@@ -45,6 +47,7 @@ type Config struct {
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
 	Plans    map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
 	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
+	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
 
 	sources  *config.Sources
 	warnings []warning
@@ -63,6 +66,7 @@ type GatewayLimits struct {
 type API struct {
 	api.Config[Policies] `yaml:",inline"`
 	Authorizers          map[string]*auth.Config `yaml:"authorizers" doc:"ways of finding out who calls, by name"`
+	Policy               *policy.ResourceSource  `yaml:"policy" doc:"the API's resource policy, an IAM policy document, in place or as the path of a file: who may call it, from where; of callers that iam does not know, it alone decides beside the authorizers"`
 
 	adopted map[string]bool // those among Authorizers that a definition says
 }

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/api"
 	"gatehouse/api/openapi"
+	"gatehouse/authorize"
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/observe"
@@ -50,6 +51,7 @@ type endpoint struct {
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
+	rights   *authorize.Rights // nil where no IAM policy decides
 	rule     *exchange.Rule
 	missing  string // the reason of a 404, where the endpoint is no route
 

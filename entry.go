@@ -111,6 +111,9 @@ func (v *visit) serve() {
 		v.refuse(exchange.Refusal{Status: http.StatusBadRequest, Rule: pathRule, Reason: "path", Detail: err.Error()})
 		return
 	}
+	if v.aws() {
+		return
+	}
 	v.route()
 }
 

@@ -15,6 +15,7 @@ import (
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/revoked"
+	"gatehouse/auth/sigv4"
 	"gatehouse/bound"
 	"gatehouse/compress"
 	"gatehouse/dial"
@@ -22,6 +23,8 @@ import (
 	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/iam"
+	"gatehouse/iam/accesskey"
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/mirror"
@@ -45,7 +48,9 @@ type keepers struct {
 	state     *state.Store
 	usage     *usage.Keeper
 	revoked   *revoked.List
+	access    *accesskey.Keeper
 	audit     *auditing
+	sealer    *iam.Sealer
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	upstreams *upstream.Keeper
@@ -63,7 +68,12 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if text := authority.Warning(); text != "" {
 		o.Logger.Warn(text)
 	}
+	sealer, err := iam.OpenSealer(cfg.Data.Value)
+	if err != nil {
+		return nil, fmt.Errorf("the key of sessions: %w", err)
+	}
 	k := &keepers{
+		sealer:    sealer,
 		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
 		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
 		authority: authority,
@@ -75,6 +85,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	}
 	k.usage = usage.NewKeeper(k.state, o.Logger)
 	k.revoked = revoked.New(k.state, o.Logger)
+	k.access = accesskey.NewKeeper(k.state, o.Logger)
 	if k.audit, err = openAudit(cfg, o.Logger); err != nil {
 		return nil, err
 	}
@@ -84,7 +95,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Fetch:       k.fetcher,
 		Development: func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Log:         o.Logger,
-	})
+	}, sealer)
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
@@ -153,6 +164,8 @@ type leases struct {
 	slots     *limit.Slots  // has nothing to lease
 	usage     *usage.Keeper // nor has this
 	revoked   *revoked.List // nor this
+	sealer    *iam.Sealer   // has nothing to lease
+	signed    *sigv4.Keeper // nor has this
 	bounds    *bound.Lease
 	keys      *auth.Lease
 	upstreams *upstream.Lease
@@ -171,6 +184,8 @@ func (k *keepers) begin() *leases {
 		slots:     k.slots,
 		usage:     k.usage,
 		revoked:   k.revoked,
+		sealer:    k.sealer,
+		signed:    k.keys.Signatures(),
 		bounds:    k.bounds.Begin(),
 		keys:      k.keys.Begin(),
 		upstreams: k.upstreams.Begin(),

@@ -29,6 +29,7 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
 	b.add("auth", auth.New(p.authorizers, l.revoked))                   // who
 	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
+	b.add("authorize", authorize.ByPolicy(e.rights))                    // by IAM policies
 	b.add("usage", usage.Require(e.policies.APIKey, e.offers, l.usage)) // with which API key
 	b.add("throttle", throttle.AtOnce(e.atOnce, l.slots))
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))        // refused requests never charge these

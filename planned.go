@@ -5,23 +5,21 @@ package gatehouse
 // key leaves the list with the room that brings it.
 func planned() map[string]string {
 	out := map[string]string{
-		"functions":    "Lambda-compatible functions",
-		"waf":          "web ACLs",
-		"iam":          "roles, users and policies",
-		"links":        "links to private networks",
-		"firewall":     "security groups and network ACLs",
-		"databases":    "doors to databases",
-		"alarms":       "alarms",
-		"notify":       "notifications",
-		"listen.serve": "AWS's own APIs",
+		"functions": "Lambda-compatible functions",
+		"waf":       "web ACLs",
+		"links":     "links to private networks",
+		"firewall":  "security groups and network ACLs",
+		"databases": "doors to databases",
+		"alarms":    "alarms",
+		"notify":    "notifications",
 
 		"listen.network-acl":         "network ACLs",
 		"apis.*.cedar":               "Cedar policies",
 		"services.*.link":            "links to private networks",
 		"services.*.security-groups": "security groups",
 	}
-	for _, scheme := range []string{"iam", "function", "oidc", "mtls", "identity", "ttl"} {
-		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt"
+	for _, scheme := range []string{"function", "oidc", "mtls", "identity", "ttl"} {
+		out["apis.*.authorizers.*."+scheme] = "authorizers other than jwt and iam"
 	}
 	policies := map[string]string{
 		"waf": "web ACLs", "cache": "caches",

@@ -21,6 +21,7 @@ import (
 func (g *Gateway) install(cfg *Config) error {
 	var report config.Report
 	d := compile(cfg, &report)
+	d.users = d.users.With(g.keepers.access)
 	policies := edge.Compile(cfg.Listen, g.compilation(cfg), &report)
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
 		return err
@@ -113,6 +114,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		e.path(parts{e.pick(authorizers), release, shadow, target}, l)
 	}
 	return &Snapshot{
+		aws:    d.awsEndpoint(l),
 		config: d.config, policies: policies, observer: observer, table: d.table,
 		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
 	}, nil
@@ -125,7 +127,7 @@ func (b *binder) authorizers() (map[string]map[string]*auth.Authorizer, error) {
 		out[api] = make(map[string]*auth.Authorizer)
 		a := b.draft.config.APIs[api]
 		for _, name := range names(a.Authorizers) {
-			authorizer, err := b.leases.keys.Authorizer(api, a.Authorizers[name])
+			authorizer, err := b.leases.keys.Authorizer(api, a.Authorizers[name], b.draft.users)
 			if err != nil {
 				return nil, fmt.Errorf("%s: authorizer %s: %w", a.Authorizers[name].Pos, name, err)
 			}

@@ -20,6 +20,7 @@ type Snapshot struct {
 	table      *route.Table[*endpoint]
 	endpoints  []*endpoint
 	nowhere    nowhere
+	aws        *endpoint         // AWS's own services
 	owned      *owned            // nil where no room owns a path
 	owners     map[string]string // host -> API
 }

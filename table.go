@@ -118,7 +118,7 @@ func (e *endpoint) authorizeText() string {
 func (e *endpoint) digests(cfg *Config) map[string]string {
 	p := e.policies
 	sections := map[string]any{
-		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)},
+		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)}, "policy": e.policyConfigs(cfg),
 		"addresses": p.Addresses.Digest(), "gateway-responses": p.Responses,
 		"mirror":   []any{p.Mirror, e.serviceConfigs(cfg, e.shadow)},
 		"canary":   []any{e.canary, e.serviceConfigs(cfg, e.canaryTarget())},

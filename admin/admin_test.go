@@ -54,6 +54,7 @@ func (f *fake) Reload(context.Context) (any, error) {
 	f.reloads.Add(1)
 	return "done", f.broken
 }
+func (f *fake) ServeAWS(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, "signed") }
 func (f *fake) ReopenLogs() error {
 	f.reopened.Add(1)
 	return f.broken

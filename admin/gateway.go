@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net/http"
 
 	"gatehouse/config"
 )
@@ -27,6 +28,9 @@ type Gateway interface {
 	Plan(ctx context.Context, file string) (any, error)
 	// Reload loads the configuration anew and says what changed.
 	Reload(ctx context.Context) (any, error)
+	// ServeAWS answers a request that is signed for a service of AWS's, and
+	// authenticates it by that.
+	ServeAWS(w http.ResponseWriter, r *http.Request)
 	// ReopenLogs opens log files anew, after they were renamed.
 	ReopenLogs() error
 }

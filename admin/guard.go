@@ -52,6 +52,8 @@ func (g *guard) refuse(r *http.Request) (status int, reason string) {
 		return http.StatusForbidden, "web pages may not ask the admin listener"
 	case !g.ownName(r):
 		return http.StatusMisdirectedRequest, "the admin listener has no such host name: use its address"
+	case isSigned(r):
+		return 0, "" // the signature decides
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return http.StatusMethodNotAllowed, "the admin listener only answers questions (GET): changes go through the control socket"
 	case r.ContentLength != 0:
@@ -60,6 +62,12 @@ func (g *guard) refuse(r *http.Request) (status int, reason string) {
 		return http.StatusUnauthorized, "send the admin token as Authorization: Bearer TOKEN"
 	}
 	return 0, ""
+}
+
+// isSigned reports a request that claims to be signed as AWS's clients do: in
+// its Authorization, or in its query.
+func isSigned(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") || strings.Contains(r.URL.RawQuery, "X-Amz-Signature=")
 }
 
 // crossSite reports whether a browser says that another site makes it ask.

@@ -19,12 +19,13 @@ import (
 // Listener is the admin listener. It outlives reloads that keep its address:
 // it is a keeper's entry, keyed by that.
 type Listener struct {
-	socket net.Listener
-	server *http.Server
-	guard  atomic.Pointer[guard]
-	inner  http.Handler
-	once   sync.Once     // of serving, or of ending before it
-	done   chan struct{} // closed when the server has ended
+	socket  net.Listener
+	server  *http.Server
+	guard   atomic.Pointer[guard]
+	inner   http.Handler
+	gateway Gateway
+	once    sync.Once     // of serving, or of ending before it
+	done    chan struct{} // closed when the server has ended
 }
 
 // Settings are what a configuration says of the listener beside its address.
@@ -50,7 +51,7 @@ func Listen(address string, s Settings, g Gateway, metrics http.Handler, log *sl
 		return nil, bindError(address, err)
 	}
 	h := &handlers{gateway: g, metrics: metrics}
-	l := &Listener{socket: socket, inner: h.queries(), done: make(chan struct{})}
+	l := &Listener{socket: socket, inner: h.queries(), gateway: g, done: make(chan struct{})}
 	l.server = newServer(l, log)
 	if !s.guard.fitFor(l.Addr().Addr()) {
 		_ = socket.Close()
@@ -152,7 +153,11 @@ func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	status, reason := l.guard.Load().refuse(r)
-	if status == 0 {
+	switch {
+	case status == 0 && isSigned(r):
+		l.gateway.ServeAWS(w, r)
+		return
+	case status == 0:
 		l.inner.ServeHTTP(w, r)
 		return
 	}

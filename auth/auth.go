@@ -104,7 +104,10 @@ func (f *filter) authenticate(x *exchange.Exchange, r *http.Request) (first *Aut
 
 // refuse answers a request whose credential is not good.
 func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, v scheme.Verdict) {
-	refusal := exchange.Refusal{Status: v.Status, Kind: kind(v), Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
+	refusal := exchange.Refusal{Status: v.Status, Type: v.Type, Kind: kind(v), Message: v.Message, Rule: a.rule, Reason: v.Reason, Detail: v.Detail, Retry: v.Retry}
+	if v.Body != nil {
+		refusal = exchange.BodyRefusal(a.rule, v.Body)
+	}
 	if refusal.Status == 0 {
 		if sendToLogin(w, r, a, v) {
 			return
@@ -139,11 +142,10 @@ func (f *filter) refuseStranger(w http.ResponseWriter, r *http.Request) {
 			challenges = append(challenges, c)
 		}
 	}
-	exchange.Refuse(w, r, exchange.Refusal{
-		Status: http.StatusUnauthorized,
-		Rule:   f.missing,
-		Reason: none.Reason,
-		Detail: none.Detail,
-		Header: http.Header{"Www-Authenticate": challenges},
-	})
+	refusal := exchange.Refusal{Status: http.StatusUnauthorized, Rule: f.missing, Reason: none.Reason, Detail: none.Detail, Header: http.Header{"Www-Authenticate": challenges}}
+	if len(challenges) == 0 { // a 401 must have one; this is what API Gateway answers where it wants a signature
+		refusal.Status, refusal.Header = http.StatusForbidden, nil
+		refusal.Type, refusal.Message = "MissingAuthenticationTokenException", "Missing Authentication Token"
+	}
+	exchange.Refuse(w, r, refusal)
 }

@@ -17,6 +17,7 @@ import (
 	"gatehouse/auth/jwt"
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 )
 
 // site is what the tests need of a gateway: authorizers by a configuration, and
@@ -58,13 +59,13 @@ func newSite(t *testing.T, text string) *site {
 		},
 		Development: func() ([]byte, error) { return key.JWKS(), nil },
 		Log:         slog.New(slog.DiscardHandler),
-	})
+	}, iam.NewSealer([32]byte{}))
 	t.Cleanup(keeper.Close)
 	s := &site{key: key, authorizers: make(map[string]*Authorizer)}
 	lease := keeper.Begin()
 	defer lease.Commit()
 	for name, c := range d.Authorizers {
-		if s.authorizers[name], err = lease.Authorizer("shop", c); err != nil {
+		if s.authorizers[name], err = lease.Authorizer("shop", c, iam.Compile(nil, "123456789012", "local", nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -259,10 +260,10 @@ func TestDevelopmentKeyMissing(t *testing.T) {
 			return nil, err
 		}
 		return key.JWKS(), nil
-	}})
+	}}, iam.NewSealer([32]byte{}))
 	defer keeper.Close()
 	lease := keeper.Begin()
-	_, err := lease.Authorizer("shop", &Config{Name: "a", JWT: &jwt.Config{JWKS: jwt.Source{Kind: jwt.DevelopmentSource}}})
+	_, err := lease.Authorizer("shop", &Config{Name: "a", JWT: &jwt.Config{JWKS: jwt.Source{Kind: jwt.DevelopmentSource}}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "development key") {
 		t.Errorf("got %v", err)
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/sigv4"
 	"gatehouse/config"
 )
 
@@ -9,8 +10,9 @@ import (
 // exactly one scheme.
 type Config struct {
 	config.At
-	Name string      `yaml:"-" key:"true"`
-	JWT  *jwt.Config `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
+	Name string        `yaml:"-" key:"true"`
+	JWT  *jwt.Config   `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
+	IAM  *sigv4.Config `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
 }
 
 // Check implements config.Checker.
@@ -22,8 +24,11 @@ func (c *Config) Check(r *config.Report) {
 	if c.JWT != nil {
 		schemes++
 	}
+	if c.IAM != nil {
+		schemes++
+	}
 	if schemes != 1 {
-		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt")
+		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt or iam")
 	}
 }
 
@@ -33,7 +38,12 @@ func (c *Config) Check(r *config.Report) {
 func CheckOrder(r *config.Report, list []config.Name, known map[string]*Config) {
 	for i, name := range list {
 		for _, before := range list[:i] {
-			if first, second := known[before.Value], known[name.Value]; first != nil && second != nil && first.hides(second) {
+			first, second := known[before.Value], known[name.Value]
+			switch {
+			case first == nil || second == nil:
+			case first.IAM != nil && second.IAM != nil:
+				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every signature", name.Value, before.Value)
+			case first.hides(second):
 				r.Errorf(name.At, "the authorizer %s is never asked: %s stands before it and decides about every token of the same issuer in the same places. Let one of them take the audiences of both, or look in other places", name.Value, before.Value)
 			}
 		}
@@ -49,4 +59,12 @@ func (c *Config) hides(o *Config) bool {
 // who can read the data folder can make.
 func (c *Config) UsesDevelopmentKey() bool {
 	return c.JWT != nil && c.JWT.JWKS.Kind == jwt.DevelopmentSource
+}
+
+// kind is the name of the authorizer's scheme.
+func (c *Config) kind() string {
+	if c.IAM != nil {
+		return "iam"
+	}
+	return "jwt"
 }

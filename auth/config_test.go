@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/sigv4"
 	"gatehouse/config"
 )
 
@@ -12,7 +13,10 @@ func TestConfigErrors(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"authorizers: {customers: {}}", "exactly one scheme"},
 		{"authorizers: {customers: {jwt: null}}", "issuer"},
-		{"authorizers: {customers: {iam: {}}}", `unknown key "iam"`},
+		{"authorizers: {customers: {oidc: {}}}", `unknown key "oidc"`},
+		{"authorizers: {customers: {iam: {}, jwt: {issuer: i, audience: a, jwks: development}}}", "exactly one scheme: jwt or iam"},
+		{"authorizers: {customers: {iam: {unsigned-payload: always}}}", "wanted tls or refuse"},
+		{"authorizers: {customers: {iam: {body: 2GiB}}}", "wanted 1 to 1GiB"},
 		{"authorizers: {none: {jwt: {issuer: i, audience: a, jwks: development}}}", "no authorizer can be called none"},
 	} {
 		var d document
@@ -49,6 +53,16 @@ func TestCheckOrder(t *testing.T) {
 		if !strings.Contains(got, want) || (want == "") != (got == "") {
 			t.Errorf("%s: got %q, want %q", list, got, want)
 		}
+	}
+}
+
+// One who signs is one authorizer's: another of the kind would never be asked.
+func TestCheckOrderOfSignatures(t *testing.T) {
+	known := map[string]*Config{"a": {IAM: &sigv4.Config{}}, "b": {IAM: &sigv4.Config{}}}
+	var r config.Report
+	CheckOrder(&r, []config.Name{{Value: "a"}, {Value: "b"}}, known)
+	if p := r.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, "the authorizer b is never asked: a stands before it") {
+		t.Errorf("%+v", p)
 	}
 }
 

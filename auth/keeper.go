@@ -5,7 +5,9 @@ import (
 
 	"gatehouse/auth/jwt"
 	"gatehouse/auth/scheme"
+	"gatehouse/auth/sigv4"
 	"gatehouse/exchange"
+	"gatehouse/iam"
 )
 
 // Options are what a Keeper needs of others.
@@ -16,10 +18,19 @@ type Fetch = jwt.Fetch
 
 // Keeper keeps what authorizers know over reloads: fetched keys and verified
 // credentials. It is safe for concurrent use.
-type Keeper struct{ tokens *jwt.Keeper }
+type Keeper struct {
+	tokens     *jwt.Keeper
+	signatures *sigv4.Keeper
+}
 
-// NewKeeper returns a Keeper that knows nothing yet.
-func NewKeeper(o Options) *Keeper { return &Keeper{tokens: jwt.NewKeeper(o)} }
+// NewKeeper returns a Keeper that knows nothing yet. Sessions of iam are those
+// that the Sealer has sealed.
+func NewKeeper(o Options, sessions *iam.Sealer) *Keeper {
+	return &Keeper{tokens: jwt.NewKeeper(o), signatures: sigv4.NewKeeper(sessions)}
+}
+
+// Signatures returns what verifies signatures, for services beside the APIs.
+func (k *Keeper) Signatures() *sigv4.Keeper { return k.signatures }
 
 // Close ends what the Keeper does in the background.
 func (k *Keeper) Close() { k.tokens.Close() }
@@ -28,11 +39,14 @@ func (k *Keeper) Close() { k.tokens.Close() }
 func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
-func (k *Keeper) Begin() *Lease { return &Lease{tokens: k.tokens.Begin()} }
+func (k *Keeper) Begin() *Lease { return &Lease{tokens: k.tokens.Begin(), signatures: k.signatures} }
 
 // Lease is one configuration's hold on what authorizers know. It is not safe
 // for concurrent use; the Authorizers that it gives are.
-type Lease struct{ tokens *jwt.Lease }
+type Lease struct {
+	tokens     *jwt.Lease
+	signatures *sigv4.Keeper // has nothing to lease
+}
 
 // Commit makes the lease's authorizers those that are kept.
 func (l *Lease) Commit() { l.tokens.Commit() }
@@ -50,14 +64,20 @@ type Authorizer struct {
 
 // Authorizer returns the authorizer of a configuration that has been checked.
 // The realm is what clients are told that their credential is for: the API's
-// name. It waits for nobody; it fails only where the development key cannot be
-// read or made.
-func (l *Lease) Authorizer(realm string, c *Config) (*Authorizer, error) {
+// name; who signs is looked up in the directory. It waits for nobody; it fails
+// only where the development key cannot be read or made.
+func (l *Lease) Authorizer(realm string, c *Config, users *iam.Directory) (*Authorizer, error) {
+	a := &Authorizer{realm: realm, rule: &exchange.Rule{Filter: "auth", Name: c.Name + " (" + c.kind() + ")", At: c.Pos}}
+	if c.IAM != nil {
+		a.scheme = l.signatures.Scheme(c.IAM, users)
+		return a, nil
+	}
 	v, err := l.tokens.Verifier(c.JWT)
 	if err != nil {
 		return nil, err
 	}
-	return &Authorizer{scheme: v, realm: realm, rule: &exchange.Rule{Filter: "auth", Name: c.Name + " (jwt)", At: c.Pos}}, nil
+	a.scheme = v
+	return a, nil
 }
 
 // QueryParameters returns the names of the query parameters that the

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -20,10 +21,20 @@ func (l *Listener) Check(r *config.Report) {
 	if l.ProxyProtocol != "off" && l.ProxyProtocol != "" && len(l.TrustedProxies) == 0 {
 		r.Errorf(l.Of("proxy-protocol"), "proxy-protocol: %s needs trusted-proxies: a PROXY header is believed from them alone", l.ProxyProtocol)
 	}
+	if slices.Contains(l.Serve, "aws") && l.TLS == nil && len(l.TrustedProxies) == 0 && !l.isLocal() {
+		r.Errorf(l.Of("serve"), "answers of STS are credentials: give the listener tls, or a loopback address")
+	}
 	l.Limits.check(r)
 	if l.TLS != nil {
 		l.TLS.check(r)
 	}
+}
+
+// isLocal reports a listener that this machine alone can reach.
+func (l *Listener) isLocal() bool {
+	host, _, _ := splitAddress(l.Address)
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 func (l *Limits) check(r *config.Report) {

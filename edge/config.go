@@ -21,6 +21,7 @@ type Listener struct {
 	ProxyProtocol  string          `yaml:"proxy-protocol" default:"off" enum:"off|accept|require" doc:"PROXY protocol v1 and v2 from trusted proxies: off, accept (may come) or require (must come)"`
 	ClientAddress  string          `yaml:"client-address" default:"x-forwarded-for" enum:"x-forwarded-for|forwarded" doc:"the header in which trusted proxies name the client; Forwarded is also read where X-Forwarded-For is absent"`
 	HTTP2          HTTP2           `yaml:"http2" doc:"limits of HTTP/2"`
+	Serve          []string        `yaml:"serve" single:"true" default:"apis" enum:"apis|aws" doc:"what is served there: the APIs, AWS's own services such as STS, or both"`
 }
 
 // TLS says how a listener speaks TLS.

@@ -30,6 +30,8 @@ type Policy struct {
 	BodyLimit int64
 	// TLS reports whether the listener speaks HTTPS.
 	TLS bool
+	// APIs and AWS report what is served there: the APIs, and AWS's own services.
+	APIs, AWS bool
 
 	settings  settings
 	trusted   []netip.Prefix
@@ -60,7 +62,7 @@ type settings struct {
 	minVersion                               uint16
 	redirect                                 redirectTo
 	redirecting                              bool
-	trusted                                  string
+	trusted, serve                           string
 }
 
 // Compilation is what Compile needs beside the listeners.
@@ -107,6 +109,8 @@ func Compile(listeners []Listener, c Compilation, report *config.Report) Policie
 
 func compileOne(l *Listener, key string, target redirectTo, c Compilation, report *config.Report) *Policy {
 	p := &Policy{Key: key, Address: l.Address, At: l.Pos, BodyLimit: int64(l.Limits.Body), TLS: l.TLS != nil, proto: protoOf(l.TLS != nil)}
+	p.AWS = slices.Contains(l.Serve, "aws")
+	p.APIs = !p.AWS || slices.Contains(l.Serve, "apis")
 	for _, prefix := range l.TrustedProxies {
 		p.trusted = append(p.trusted, prefix.Prefix)
 		if prefix.Bits() == 0 {
@@ -148,6 +152,7 @@ func settingsOf(l *Listener, trusted []netip.Prefix) settings {
 		clientAddress: l.ClientAddress,
 		secure:        l.TLS != nil,
 	}
+	s.serve = strings.Join(l.Serve, " ")
 	if l.TLS != nil {
 		s.handshakeTimeout = l.TLS.HandshakeTimeout.D()
 		s.minVersion = tlsVersion(l.TLS.MinVersion)

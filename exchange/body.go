@@ -77,6 +77,7 @@ type Body struct {
 	limit    int64 // of the whole body; 0 for none
 	budget   *Budget
 	reserved int64
+	held     int64  // reserved by others
 	buf      []byte // the first bytes of the body, as far as buffered
 	off      int    // how much of buf Read has handed out
 	taken    int64  // bytes read from src
@@ -278,6 +279,6 @@ func (b *Body) fill(p []byte) (int, error) {
 }
 
 func (b *Body) end() {
-	b.budget.give(b.reserved)
-	b.reserved, b.buf, b.off, b.copy = 0, nil, 0, nil
+	b.budget.give(b.reserved + b.held)
+	b.reserved, b.held, b.buf, b.off, b.copy = 0, 0, nil, 0, nil
 }

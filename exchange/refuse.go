@@ -200,11 +200,15 @@ func GRPCCode(status int) int {
 
 // BodyRefusal says how to refuse a request whose body could not be read: 413
 // over the limit, 503 over the gateway's budget, 408 where the client was too
-// slow, 400 for what cannot be a body, 500 for ErrBodyGone.
+// slow, 400 for what cannot be a body, 500 for ErrBodyGone, and as it says
+// itself for a BodyFault.
 func BodyRefusal(rule *Rule, err error) Refusal {
 	f := Refusal{Rule: rule, Detail: err.Error(), Header: http.Header{"Connection": {"close"}}}
 	var slow interface{ Timeout() bool }
+	var fault *BodyFault
 	switch {
+	case errors.As(err, &fault):
+		f.Status, f.Type, f.Message, f.Reason = fault.Status, fault.Type, fault.Message, fault.Reason
 	case errors.Is(err, ErrBodyTooLarge):
 		f.Status, f.Reason = http.StatusRequestEntityTooLarge, "body-too-large"
 	case errors.Is(err, ErrBodyBudget):

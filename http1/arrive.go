@@ -37,7 +37,7 @@ func (c *Conn) arrive() bool {
 
 // awaits says that from now on a request is waited for.
 func (c *Conn) awaits() {
-	now, patience := time.Now(), c.server.IdleTimeout
+	now, patience := c.now(), c.server.IdleTimeout
 	if c.fresh {
 		patience = c.server.HeaderTimeout
 	}

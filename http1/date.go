@@ -12,16 +12,18 @@ type clockText struct {
 }
 
 type dated struct {
-	second int64
-	text   string
+	at   time.Time     // when it was made
+	left time.Duration // for how long from then on it holds
+	text string
 }
 
-func (c *clockText) at(now time.Time) string {
-	second := now.Unix()
-	if d := c.now.Load(); d != nil && d.second == second {
+// date returns the value of the Date field.
+func (c *clockText) date() string {
+	if d := c.now.Load(); d != nil && time.Since(d.at) < d.left {
 		return d.text
 	}
-	d := &dated{second, now.UTC().Format(http.TimeFormat)}
+	at := time.Now()
+	d := &dated{at, time.Second - time.Duration(at.Nanosecond()), at.UTC().Format(http.TimeFormat)}
 	c.now.Store(d)
 	return d.text
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"gatehouse/http1/wire"
 )
@@ -44,7 +43,7 @@ func (a *answer) head() {
 	}
 	if !date {
 		b = append(b, "Date: "...)
-		b = append(b, a.conn.server.date.at(time.Now())...)
+		b = append(b, a.conn.server.clock.date()...)
 		b = append(b, "\r\n"...)
 	}
 	a.out = b
@@ -217,7 +216,7 @@ func (a *answer) refuse(status int, header http.Header, body []byte, bodiless bo
 		}
 	}
 	b = append(b, "Date: "...)
-	b = append(b, a.conn.server.date.at(time.Now())...)
+	b = append(b, a.conn.server.clock.date()...)
 	b = append(b, "\r\nConnection: close\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)

@@ -83,8 +83,8 @@ func (s *headSource) Read(p []byte) (int, error) {
 // renewScope makes what is used again from request to request.
 func (c *Conn) renewScope() {
 	c.scope = c.owner.Context(&c.watch)
-	c.header = make(http.Header, 16)
-	c.answer.header = make(http.Header, 16)
+	c.header = make(http.Header)
+	c.answer.header = make(http.Header)
 	r := &http.Request{URL: new(url.URL), ProtoMajor: 1, RemoteAddr: c.remote, TLS: c.tls}
 	c.request = r.WithContext(c.scope)
 }

@@ -21,7 +21,7 @@ type Settings struct {
 type Server struct {
 	Settings
 	Handler http.Handler
-	date    clockText
+	clock   clockText
 }
 
 // Owner is whose connection is served. Every call comes from the goroutine that

@@ -146,3 +146,6 @@ func unknownMethod(name string) error {
 	}
 	return fmt.Errorf("unknown method %q: write GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS or ANY", name)
 }
+
+// HeadIsGet reports whether HEAD is served as GET: GET is named, HEAD is not.
+func (m Methods) HeadIsGet() bool { return m&bitGET != 0 && m&bitHEAD == 0 }

@@ -29,6 +29,7 @@ type message struct {
 	sni      string // localhost where empty
 	from     string // the client that a PROXY header names; none where empty
 	stalls   bool   // the body's last byte never comes
+	signer   *signer
 }
 
 // answer is what came back.

@@ -28,6 +28,8 @@ import (
 //	:sni a.test              another TLS name than localhost
 //	:from 203.0.113.5        a PROXY header that names the client
 //	:stalls                  the body's last byte never comes
+//	:sign KEY SECRET         signed by AWS Signature Version 4; :presign in the query;
+//	                         behind them at=-6m service=sts region=us-east-1 payload=unsigned
 //	-- what.answer --
 //	200                      the status, or "broken" for an answer that must not look
 //	                         complete; where several stand there, any will do
@@ -155,7 +157,7 @@ func (s *scenario) reload(text string) {
 
 func (s *scenario) ask() {
 	s.logged = s.gateway.logLength()
-	s.got = s.send(s.t, s.gateway, s.asked)
+	s.got = s.send(s.t, s.gateway, s.asked.signed(s.t))
 }
 
 // mark is what tells the last request's line of the access log: its id, or
@@ -282,6 +284,8 @@ func (m *message) option(t *testing.T, line string) {
 		m.from = value
 	case "stalls":
 		m.stalls = true
+	case "sign", "presign":
+		m.signer = parseSigner(t, name, value)
 	default:
 		t.Fatalf("unknown option :%s", line)
 	}

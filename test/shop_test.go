@@ -32,11 +32,13 @@ func TestShop(t *testing.T) {
 		`{"message":"Forbidden"}`,
 		``, // another
 		`"status":"placed"`,
+		`{"orders":[]}`,
+		`User: arn:aws:iam::000000000000:user/courier is not authorized to perform: execute-api:Invoke`,
 		``, // an id
 		`refused by auth (no-credential)`,
 	} {
 		if i >= len(answers) || !strings.Contains(answers[i], want) {
-			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 9))[i], want)
+			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 11))[i], want)
 		}
 	}
 	for url, want := range map[string]string{"http://127.0.0.1:9901/metrics": "gatehouse_requests_total", "-k https://localhost:8443/public/": "<h1>The shop</h1>"} {

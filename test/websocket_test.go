@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"gatehouse/auth/devkey"
+	"gatehouse/iam"
 )
 
 // talker is a service with WebSockets: /echo answers every message with it,
@@ -334,6 +335,50 @@ services: {talker: {targets: ["%s"]}}
 		t.Errorf("a second one of the same principal: %v %v", resp, err)
 	}
 	d.must("wss://"+r.secure()+"/echo", as("bob"))
+	say(t, c, "hello")
+	if got := closed(t, c); got != "1008 the credential has expired" {
+		t.Errorf("closed by %s", got)
+	}
+}
+
+// A WebSocket is opened by a signature as well: browsers can have it in the query.
+// It may end with the session that signed.
+func TestWebSocketSigned(t *testing.T) {
+	t.Parallel()
+	r := start(t, fmt.Sprintf(`
+account: "123456789012"
+iam: {roles: {guest: {trust: "account:123456789012", policies: {Statement: {Effect: Allow, Action: "execute-api:Invoke", Resource: "arn:aws:execute-api:*:*:chat/*/GET/echo"}}}}}
+apis:
+  chat:
+    authorizers: {signed: {iam: {}}}
+    authorize: signed
+    websocket: {end-with-token: true}
+    routes: [{match: "GET /{proxy*}", target: "service:talker"}]
+services: {talker: {targets: ["%s"]}}
+`, talker(t)), nil)
+	sealer, err := iam.OpenSealer(filepath.Join(r.dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	s := &iam.Session{Account: "123456789012", Role: "guest", Name: "ann", Issued: now.Unix(), Expires: now.Add(5 * time.Second).Unix()}
+	s.NewCredentials()
+	token, err := sealer.Seal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	presigned := func(path string) string {
+		m := message{method: "GET", target: path, host: r.secure()}
+		m.signer = parseSigner(t, "presign", s.AccessKey+" "+s.Secret+" token="+token)
+		return "wss://" + r.secure() + m.signed(t).target
+	}
+	d := dialer{t, r}
+	for url, want := range map[string]int{presigned("/idle"): 403, strings.Replace(presigned("/echo"), "X-Amz-Signature=", "X-Amz-Signature=0", 1): 403} {
+		if _, resp, err := d.dial(url); err == nil || resp.StatusCode != want {
+			t.Errorf("%s: %v %v", url, resp, err)
+		}
+	}
+	c, _ := d.must(presigned("/echo"))
 	say(t, c, "hello")
 	if got := closed(t, c); got != "1008 the credential has expired" {
 		t.Errorf("closed by %s", got)

@@ -74,6 +74,9 @@ func (c *call) deliver(head wire.Head) {
 	}
 	c.keep = c.keep && !head.Close
 	c.clock.body, c.clock.until = true, time.Time{}
+	if bulky := head.Length > wire.LargeBuffer; bulky != c.bulky.Load() {
+		c.bulky.Store(bulky)
+	}
 	c.clock.live = isStream(h)
 	c.eager = head.Length < 0 || c.clock.live
 	if c.eager && c.Service.guard != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// slice is how long a request waits, or twice as long, before anybody looks after it. Most are
+// slice is how long a request waits, or four times as long, before anybody looks after it. Most are
 // answered by then; the others get their real deadlines, and somebody who
 // watches whether their client is still there.
 const slice = 10 * time.Millisecond

@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/balance"
@@ -28,12 +29,15 @@ type Route struct {
 // be completed.
 func New(r Route) http.Handler {
 	if r.Service.config.protocol() == target.HTTP1 {
-		return &handler{r}
+		return &handler{Route: r}
 	}
 	return newHandler2(r)
 }
 
-type handler struct{ Route }
+type handler struct {
+	Route
+	bulky atomic.Bool // the last answer did not fit into a large buffer
+}
 
 // smallBody is up to what length a body is read before a connection is taken,
 // and sent with the head by one write.
@@ -259,7 +263,7 @@ func (c *call) drop(reusable bool) {
 	}
 	if reusable {
 		p := c.Service.config.Pool
-		c.endpoint.Keep(c.conn, p.Idle, p.IdleTimeout.D())
+		c.endpoint.Keep(c.conn, c.x.Now(), p.Idle, p.IdleTimeout.D())
 	} else {
 		c.conn.Discard()
 	}

@@ -19,7 +19,7 @@ import (
 // takes it.
 type handler2 struct{ handler }
 
-func newHandler2(r Route) http.Handler { return &handler2{handler{r}} }
+func newHandler2(r Route) http.Handler { return &handler2{handler{Route: r}} }
 
 // call2 is one request on its way by HTTP/2. It is made for one request.
 type call2 struct {

@@ -19,9 +19,10 @@ const unguarded = 8 << 10
 func (c *call) send() *failure {
 	c.out = c.appendHead(c.out[:0])
 	c.out = append(c.out, c.body...)
-	now := time.Now()
+	now := c.x.Now()
 	c.clock = clock{sent: now}
 	c.in.Reset(c)
+	c.in.Expect(c.bulky.Load())
 	c.conn.WaitAtLeast(now, slice)
 	if len(c.out) > unguarded {
 		until := now.Add(c.Service.config.Timeouts.Answer.D())

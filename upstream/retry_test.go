@@ -217,7 +217,7 @@ func TestExhaustedIsNobodysFault(t *testing.T) {
 	s := bindIn(t, k, c)
 	f := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		set := s.current()
-		call := &call{handler: &handler{Route{Service: s}}, x: exchange.From(r), w: w, r: r, set: set, endpoint: set.endpoints[0]}
+		call := &call{handler: &handler{Route: Route{Service: s}}, x: exchange.From(r), w: w, r: r, set: set, endpoint: set.endpoints[0]}
 		call.endpoint.Load.Add(1)
 		call.fail(call.connectFailure(&dial.Error{Kind: dial.Exhausted, Err: syscall.EMFILE}))
 	}))

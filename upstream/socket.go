@@ -28,7 +28,7 @@ func NewSocket(r Route, k *tunnel.Keeper) http.Handler {
 	if r.Service.config.protocol() == target.HTTP2 {
 		return New(r)
 	}
-	return &opener{handler{r}, k}
+	return &opener{handler{Route: r}, k}
 }
 
 type opener struct {

@@ -50,8 +50,15 @@ type Verdict struct {
 	// credential.
 	Detail string
 	// Status is 401 where 0; 403 for a good credential that must not be used
-	// like this, 503 where nobody can tell now.
+	// like this, and for kinds that are refused so; 503 where nobody can tell
+	// now.
 	Status int
+	// Type and Message are what the client is told; "" for what is usual with
+	// Status.
+	Type, Message string
+	// Body is why the request's body could not be read, where the credential
+	// covers it: the client is told that alone.
+	Body error
 	// Retry is when to ask again, with 503.
 	Retry time.Duration
 }

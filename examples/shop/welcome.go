@@ -28,6 +28,12 @@ She may not place any until her token says so:
   TOKEN=$(GATEHOUSE token -c CONFIG --api shop --authorizer customers --subject alice --scope orders.read --scope orders.write)
   curl --cacert CA -H "Authorization: Bearer $TOKEN" -d '{"lines":[{"sku":"mug-blue","quantity":1}]}' https://localhost:8443/orders
 
+A partner's programs sign with an access key, as for AWS. The courier's policy lets
+it read, and no more:
+
+  curl --cacert CA --aws-sigv4 aws:amz:local:execute-api --user AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY https://localhost:8443/partners/orders
+  curl --cacert CA --aws-sigv4 aws:amz:local:execute-api --user AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY -X DELETE https://localhost:8443/partners/orders
+
 Why was that answer given? Every answer has an id in its x-amzn-requestid header:
 
   ID=$(curl -s --cacert CA -o /dev/null -w '%header{x-amzn-requestid}' https://localhost:8443/orders)

@@ -14,13 +14,13 @@ const Usable = true
 // syscall.EAGAIN where nothing is there.
 func Read(fd uintptr, p []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:
 			return 0, syscall.EAGAIN
 		case errno != 0:
-			return 0, os.NewSyscallError("read", errno)
+			return 0, os.NewSyscallError("recv", errno)
 		case n == 0:
 			return 0, io.EOF
 		default:
@@ -32,7 +32,7 @@ func Read(fd uintptr, p []byte) (int, error) {
 // Write writes what the socket takes at once, and returns how much that was:
 // nothing, too, where it fails.
 func Write(fd uintptr, p []byte) int {
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0
 	}

@@ -3,13 +3,15 @@ package wire
 import "sync"
 
 // The sizes of buffers. Small ones hold the head of nearly every request;
-// large ones a small answer whole, and large bodies pass in pieces of them.
+// large ones a small answer whole, and large bodies pass in pieces of huge ones.
 const (
 	SmallBuffer = 4 << 10
 	LargeBuffer = 32 << 10
+	HugeBuffer  = 128 << 10
 )
 
 var (
+	hugeBuffers  = sync.Pool{New: func() any { return new([HugeBuffer]byte) }}
 	smallBuffers = sync.Pool{New: func() any { return new([SmallBuffer]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([LargeBuffer]byte) }}
 )
@@ -22,6 +24,8 @@ func Buffer(n int) []byte {
 		return smallBuffers.Get().(*[SmallBuffer]byte)[:]
 	case n <= LargeBuffer:
 		return largeBuffers.Get().(*[LargeBuffer]byte)[:]
+	case n <= HugeBuffer:
+		return hugeBuffers.Get().(*[HugeBuffer]byte)[:]
 	}
 	return make([]byte, n)
 }
@@ -34,5 +38,7 @@ func Recycle(b []byte) {
 		smallBuffers.Put((*[SmallBuffer]byte)(b[:SmallBuffer]))
 	case LargeBuffer:
 		largeBuffers.Put((*[LargeBuffer]byte)(b[:LargeBuffer]))
+	case HugeBuffer:
+		hugeBuffers.Put((*[HugeBuffer]byte)(b[:HugeBuffer]))
 	}
 }

@@ -122,10 +122,16 @@ func AppendField(b []byte, name, value string) []byte {
 func AppendValue(b []byte, value string) []byte {
 	n := len(b)
 	b = append(b, value...)
-	for i := n; i < len(b); i++ {
-		if classes[b[i]]&isValue == 0 {
-			b[i] = ' '
-		}
+	if !validValue(b[n:]) {
+		blank(b[n:])
 	}
 	return b
+}
+
+func blank(value []byte) {
+	for i, c := range value {
+		if classes[c]&isValue == 0 {
+			value[i] = ' '
+		}
+	}
 }

@@ -76,6 +76,18 @@ func (rd *Reader) Preload(b []byte) {
 	rd.got = true
 }
 
+// Expect says whether the next answer will be larger than a large buffer. It
+// follows Reset.
+func (rd *Reader) Expect(huge bool) {
+	rd.first = LargeBuffer
+	if huge {
+		rd.first = HugeBuffer
+	}
+	if cap(rd.buf) != rd.first {
+		rd.drop()
+	}
+}
+
 // Park gives the buffer back where nothing is in it; the next read takes
 // another.
 func (rd *Reader) Park() {
@@ -116,6 +128,10 @@ func (rd *Reader) Received() bool { return rd.got }
 func (rd *Reader) room(n int) {
 	if rd.r == rd.w {
 		rd.r, rd.w = 0, 0
+		if rd.body.left > LargeBuffer && len(rd.buf) == LargeBuffer {
+			Recycle(rd.buf)
+			rd.buf = Buffer(HugeBuffer)
+		}
 	}
 	if len(rd.buf)-rd.w >= n {
 		return

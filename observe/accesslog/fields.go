@@ -44,11 +44,11 @@ func unfilled() []string {
 		"authenticate.error", "authenticate.latency", "authenticate.status", "authorize.latency", "authorize.status",
 		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
 		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
-		"identity.accountId", "identity.apiKey",
+		"identity.apiKey",
 		"identity.clientCert.clientCertPem", "identity.clientCert.issuerDN", "identity.clientCert.serialNumber",
 		"identity.clientCert.subjectDN", "identity.clientCert.validity.notAfter", "identity.clientCert.validity.notBefore",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
-		"identity.principalOrgId", "identity.userArn", "identity.vpcId", "identity.vpceId",
+		"identity.principalOrgId", "identity.vpcId", "identity.vpceId",
 		"integration.requestId", "resourceId", "tlsVersion",
 		"waf.latency", "wafResponseCode", "webaclArn",
 	}
@@ -76,6 +76,8 @@ func requestFields() map[string]field {
 		"identity.user":          principal,
 		"identity.apiKeyId":      {text: apiKeyID},
 		"identity.caller":        principal,
+		"identity.userArn":       {text: userARN},
+		"identity.accountId":     {text: callerAccount},
 		"authorizer.principalId": principal,
 		"xrayTraceId":            {raw: xrayTraceID},
 		"traceId":                {raw: traceID},
@@ -139,6 +141,22 @@ func sourceIP(b []byte, r *Record) []byte {
 		return b
 	}
 	return r.Client.AppendTo(b)
+}
+
+// userARN is the name by which IAM's policies speak of the caller.
+func userARN(r *Record) string {
+	if r.Principal == nil || r.Principal.Rights == nil {
+		return ""
+	}
+	return r.Principal.Rights.ARN()
+}
+
+// callerAccount is the account of a caller whom IAM knows.
+func callerAccount(r *Record) string {
+	if r.Principal == nil || r.Principal.Rights == nil {
+		return ""
+	}
+	return r.Principal.Issuer
 }
 
 func principalID(r *Record) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -41,7 +42,7 @@ func decode(b []byte) *Entry {
 	e.Protocol = d.text()
 	e.Listener = d.text()
 	e.TLS = d.flag()
-	e.Client, e.Peer, e.Principal = d.text(), d.text(), d.text()
+	e.Client, e.Peer, e.Principal = d.address(), d.address(), d.text()
 	e.UserAgent = d.text()
 	e.TraceID = d.trace()
 	e.Cut = d.flag()
@@ -65,6 +66,16 @@ func (d *decoder) text() string {
 	s := string(d.b[size : size+int(n)])
 	d.b = d.b[size+int(n):]
 	return s
+}
+
+func (d *decoder) address() string {
+	n := int(d.b[0])
+	a, ok := netip.AddrFromSlice(d.b[1 : 1+n])
+	d.b = d.b[1+n:]
+	if !ok {
+		return ""
+	}
+	return a.String()
 }
 
 func (d *decoder) position() string {

@@ -76,15 +76,18 @@ func (e *encoder) position(p exchange.Position) {
 	e.number(int64(p.Line))
 }
 
+// address writes 0, 4 or 16 bytes, with their number before them.
 func (e *encoder) address(a netip.Addr) {
-	var buf [64]byte
-	if !a.IsValid() {
-		e.text("")
-		return
+	switch {
+	case !a.IsValid():
+		e.b = append(e.b, 0)
+	case a.Is4():
+		ip := a.As4()
+		e.b = append(append(e.b, 4), ip[:]...)
+	default:
+		ip := a.As16()
+		e.b = append(append(e.b, 16), ip[:]...)
 	}
-	b := a.AppendTo(buf[:0])
-	e.b = binary.AppendUvarint(e.b, uint64(len(b)))
-	e.b = append(e.b, b...)
 }
 
 // query writes the length behind the text, since redaction makes it.

@@ -65,7 +65,15 @@ func nonZero() uint64 {
 func setHeaders(h http.Header, t *exchange.Trace) {
 	var buf [parentLen + amznLen]byte
 	b := AppendParent(buf[:0], t)
-	b = AppendAmzn(b, t)
+	id, span := b[3:35], b[36:52]
+	b = append(b, "Root=1-"...)
+	b = append(b, id[:8]...)
+	b = append(b, '-')
+	b = append(b, id[8:]...)
+	b = append(b, ";Parent="...)
+	b = append(b, span...)
+	b = append(b, ";Sampled="...)
+	b = append(b, b[54])
 	s := string(b)
 	values := []string{s[:parentLen], s[parentLen:]}
 	h[parentHeader] = values[0:1:1]
@@ -87,18 +95,6 @@ func AppendParent(b []byte, t *exchange.Trace) []byte {
 		return append(b, "-01"...)
 	}
 	return append(b, "-00"...)
-}
-
-// AppendAmzn appends t as the value of an X-Amzn-Trace-Id header.
-func AppendAmzn(b []byte, t *exchange.Trace) []byte {
-	b = append(b, "Root="...)
-	b = AppendRoot(b, t)
-	b = append(b, ";Parent="...)
-	b = hex.AppendEncode(b, t.Span[:])
-	if t.Sampled {
-		return append(b, ";Sampled=1"...)
-	}
-	return append(b, ";Sampled=0"...)
 }
 
 // AppendRoot appends the trace's id in AWS X-Ray's form.

@@ -58,9 +58,9 @@ func (c *Conn) advance(fd uintptr) bool {
 
 // slack is how much later than wanted a read deadline may stand, so that it
 // need not be set for every request.
-const slack = 2
+const slack = 4
 
-// WaitAtLeast makes reading fail between patience and twice of it from now.
+// WaitAtLeast makes reading fail between patience and slack times of it from now.
 func (c *Conn) WaitAtLeast(now time.Time, patience time.Duration) {
 	if left := c.until.Sub(now); left >= patience && left <= slack*patience {
 		return

@@ -106,10 +106,10 @@ func (e *Endpoint) connectTLS(ctx context.Context, config *tls.Config) (c, socke
 	return secured, socket, nil
 }
 
-// Keep keeps a connection for the next request, unless there are limit already.
-// It must be at the beginning of a message.
-func (e *Endpoint) Keep(c *Conn, limit int, timeout time.Duration) {
-	c.expires = time.Now().Add(timeout)
+// Keep keeps a connection from now on for the next request, unless there are
+// limit already. It must be at the beginning of a message.
+func (e *Endpoint) Keep(c *Conn, now time.Time, limit int, timeout time.Duration) {
+	c.expires = now.Add(timeout)
 	e.mu.Lock()
 	if e.retired || len(e.idle) >= limit {
 		e.mu.Unlock()

@@ -62,7 +62,7 @@ func TestLastInFirstOut(t *testing.T) {
 	_, e := endpointAt(t, address)
 	a, b, c := open(t, e), open(t, e), open(t, e)
 	for _, conn := range []*Conn{a, b, c} {
-		e.Keep(conn, 2, time.Minute)
+		e.Keep(conn, time.Now(), 2, time.Minute)
 	}
 	if all, idle := e.Connections(); all != 2 || idle != 2 {
 		t.Errorf("%d connections, %d idle; c had no place", all, idle)
@@ -90,8 +90,8 @@ func TestOnlyAlive(t *testing.T) {
 		good := open(t, e)
 		other := <-conns
 		bad := open(t, e)
-		e.Keep(good, 8, time.Minute)
-		e.Keep(bad, 8, time.Minute)
+		e.Keep(good, time.Now(), 8, time.Minute)
+		e.Keep(bad, time.Now(), 8, time.Minute)
 		spoil(<-conns)
 		deadline := time.Now().Add(5 * time.Second)
 		for bad.alive() && time.Now().Before(deadline) {
@@ -114,7 +114,7 @@ func TestAliveAfterDeadline(t *testing.T) {
 	_, e := endpointAt(t, address)
 	c := open(t, e)
 	_ = c.SetDeadline(time.Unix(1, 0))
-	e.Keep(c, 1, time.Minute)
+	e.Keep(c, time.Now(), 1, time.Minute)
 	if e.Idle() != c {
 		t.Error("taken for dead")
 	}
@@ -127,7 +127,7 @@ func TestSweep(t *testing.T) {
 		e := &Endpoint{}
 		keep := func(timeout time.Duration) {
 			e.open.Add(1)
-			e.Keep(newConn(closer{}, closer{}, e), 8, timeout)
+			e.Keep(newConn(closer{}, closer{}, e), time.Now(), 8, timeout)
 		}
 		left := func(after time.Duration, want int) {
 			t.Helper()
@@ -190,7 +190,7 @@ func TestRetired(t *testing.T) {
 	address, _ := accepting(t)
 	g, e := endpointAt(t, address)
 	idle, used := open(t, e), open(t, e)
-	e.Keep(idle, 8, time.Minute)
+	e.Keep(idle, time.Now(), 8, time.Minute)
 	g.Retire()
 	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Error("an idle connection stays open:", err)
@@ -198,7 +198,7 @@ func TestRetired(t *testing.T) {
 	if _, err := used.Write([]byte("x")); err != nil {
 		t.Error("a connection in use was closed:", err)
 	}
-	e.Keep(used, 8, time.Minute)
+	e.Keep(used, time.Now(), 8, time.Minute)
 	if all, n := e.Connections(); all != 0 || n != 0 {
 		t.Errorf("%d connections, %d idle", all, n)
 	}
@@ -228,9 +228,9 @@ func BenchmarkIdleKeep(b *testing.B) {
 	g := OpenGroup(GroupKey{Target: l.Addr().String()}, Identity{}, dial.New(dial.Options{}), nil, slog.New(slog.DiscardHandler))
 	defer g.Retire()
 	e := g.Members().Endpoints[0]
-	e.Keep(open(b, e), 8, time.Minute)
+	e.Keep(open(b, e), time.Now(), 8, time.Minute)
 	b.ReportAllocs()
 	for b.Loop() {
-		e.Keep(e.Idle(), 8, time.Minute)
+		e.Keep(e.Idle(), time.Now(), 8, time.Minute)
 	}
 }

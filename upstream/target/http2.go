@@ -155,7 +155,7 @@ func (e *Endpoint) openHTTP2(ctx context.Context, o HTTP2Options) (muxed, error)
 		switch agreed := secure.ConnectionState().NegotiatedProtocol; {
 		case agreed == "h2":
 		case e.protocol == Auto:
-			e.Keep(book, keptHTTP1, o.Idle)
+			e.Keep(book, time.Now(), keptHTTP1, o.Idle)
 			return muxed{}, nil
 		default:
 			book.Discard()
