@@ -19,6 +19,7 @@ import (
 	"gatehouse"
 	"gatehouse/admin"
 	"gatehouse/auth/revoked"
+	"gatehouse/iam/accesskey"
 	"gatehouse/observe/audit"
 	"gatehouse/state"
 	"gatehouse/usage"
@@ -257,6 +258,40 @@ func TestExportMovesAGateway(t *testing.T) {
 	}
 	if strings.Contains(two.log.String(), phrase) || strings.Contains(one.log.String(), key.Value) {
 		t.Error("a secret is in the log")
+	}
+}
+
+// An access key that a command has made signs, until it is disabled.
+func TestAccessKeyByCommand(t *testing.T) {
+	g := start(t, `
+iam: {users: {ci: {policies: {Statement: {Effect: Allow, Action: "*", Resource: "*"}}}}}
+apis:
+  a: {domains: [localhost], authorize: partners, authorizers: {partners: {iam: {}}}, routes: [{match: GET /a, target: mock}]}
+`, nil)
+	client := admin.Dial(filepath.Join(g.dir, "data"))
+	var key accesskey.Key
+	if err := client.Act(t.Context(), "iam/access-key/create", gatehouse.UserRef{User: "nobody"}, &key); err == nil {
+		t.Error("a key of a user who is not there")
+	}
+	if err := client.Act(t.Context(), "iam/access-key/create", gatehouse.UserRef{User: "ci"}, &key); err != nil {
+		t.Fatal(err)
+	}
+	ask := message{method: "GET", target: "/a", host: "localhost", signer: &signer{service: "execute-api", region: "local"}}
+	ask.signer.AccessKeyID, ask.signer.SecretAccessKey = key.ID, key.Secret
+	for _, step := range []struct {
+		act  string
+		want int
+	}{{"", 200}, {"disable", 403}, {"enable", 200}, {"delete", 403}} {
+		if step.act != "" {
+			if err := client.Act(t.Context(), "iam/access-key/"+step.act, gatehouse.KeyRef{ID: key.ID}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p := range protocols {
+			if got := p.send(t, g, ask.signed(t)); got.status != step.want {
+				t.Errorf("%s by %s: %d %s", step.act, p.name, got.status, got.body)
+			}
+		}
 	}
 }
 
