@@ -81,8 +81,8 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
 		slots:     limit.NewSlots(),
-		state:     state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger}),
 	}
+	k.state = state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger, Dial: k.dialer.Dial})
 	k.usage = usage.NewKeeper(k.state, o.Logger)
 	k.revoked = revoked.New(k.state, o.Logger)
 	k.access = accesskey.NewKeeper(k.state, o.Logger)

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -60,10 +62,11 @@ func embed(data string, log *slog.Logger) (*engine, error) {
 
 // connect reaches for servers elsewhere, now and whenever they are away; again
 // is called each time that they are back.
-func connect(c *Config, again func(), log *slog.Logger) (*engine, error) {
+func connect(o *Options, again func()) (*engine, error) {
+	c, log := o.Config, o.Log
 	opts := []nats.Option{
 		nats.Name("gatehouse"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
-		nats.ReconnectWait(time.Second), nats.Timeout(3 * time.Second), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(time.Second), nats.Timeout(dialTimeout), nats.ReconnectBufSize(-1),
 		nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.ConnectHandler(func(*nats.Conn) { again() }),
 		nats.ReconnectHandler(func(*nats.Conn) { again() }),
@@ -87,18 +90,29 @@ func connect(c *Config, again func(), log *slog.Logger) (*engine, error) {
 	if c.User != "" {
 		opts = append(opts, nats.UserInfo(c.User, c.Password.Reveal()))
 	}
-	o := nats.GetDefaultOptions()
-	o.Servers = c.NATS
-	for _, opt := range opts {
-		if err := opt(&o); err != nil {
-			return nil, err
-		}
+	if o.Dial != nil {
+		opts = append(opts, nats.SetCustomDialer(dialer{o.Dial}))
 	}
-	conn, err := o.Connect()
+	conn, err := nats.Connect(strings.Join(c.NATS, ","), opts...)
 	if err != nil && !errors.Is(err, nats.ErrNoServers) {
 		return nil, fmt.Errorf("%s: %w", c.Of("nats"), err)
 	}
 	return &engine{conn: conn, sound: context.Background()}, nil
+}
+
+// dialer connects as the gateway does elsewhere.
+type dialer struct {
+	dial func(ctx context.Context, address string) (net.Conn, error)
+}
+
+// dialTimeout is how long a connection to a server may take.
+const dialTimeout = 3 * time.Second
+
+// Dial implements nats.CustomDialer.
+func (d dialer) Dial(_, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	return d.dial(ctx, address)
 }
 
 // alive reports whether a write can be tried. A server inside that could not write

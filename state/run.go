@@ -153,7 +153,7 @@ func (s *Store) start() (*engine, error) {
 	}
 	var err error
 	if s.External() {
-		e, err = connect(s.options.Config, s.nudge, s.log)
+		e, err = connect(&s.options, s.nudge)
 	} else {
 		e, err = embed(s.options.Data, s.log)
 	}

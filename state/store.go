@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,8 @@ type Options struct {
 	Data   string  // folder of the engine's files, and of the copy
 	Config *Config // nil where the file says nothing of state
 	Log    *slog.Logger
+	// Dial connects to servers elsewhere; nil for the net package's way.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Patience is how long Open waits for servers elsewhere; 0 for 3 seconds.
 	Patience time.Duration
 }
