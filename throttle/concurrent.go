@@ -46,8 +46,8 @@ type ConcurrentLevel struct {
 }
 
 // AtOnce returns the filter of limits on what callers have under way; nil where
-// there is none. A request holds its slots until it has been served; a tunnel that
-// outlives it takes slots of its own.
+// there is none. A request holds its slots until it has been served; WebSockets,
+// which outlive theirs, have a limit of their own.
 func AtOnce(levels []ConcurrentLevel, slots *limit.Slots) func(http.Handler) http.Handler {
 	var list []concurrent
 	for _, l := range levels {
