@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,9 +100,6 @@ func (s *Store) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if created {
-		s.log.Warn("a master key was made: keep a copy of it elsewhere, since without it the secrets in the state are lost", slog.String("file", ring.Path()))
-	}
 	s.ring = ring
 	if s.External() {
 		s.readCopy()
@@ -114,14 +112,37 @@ func (s *Store) Open(ctx context.Context) error {
 		s.run(loop, first)
 	}()
 	s.cancel, s.ended = cancel, ended
-	err = s.awaitFirst(ctx, first)
+	if err = s.awaitFirst(ctx, first); err == nil {
+		err = s.foreign()
+	}
 	if err != nil {
 		cancel()
 		<-ended
+		if created {
+			_ = os.Remove(ring.Path()) // it is no key of anything
+		}
 		return fmt.Errorf("the state: %w", err)
+	}
+	if created {
+		s.log.Warn("a master key was made: keep a copy of it elsewhere, since without it the secrets in the state are lost", slog.String("file", ring.Path()))
 	}
 	s.opened.Store(true)
 	return nil
+}
+
+// foreign reports secrets that no master key at hand opens: to go on would be to
+// refuse everybody's keys.
+func (s *Store) foreign() error {
+	n := 0
+	for _, r := range s.sealedRows() {
+		if _, err := s.ring.Open(r.table.prefix+r.id, r.value); err != nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of its secrets cannot be opened with the master key of %s: %w", n, cmp.Or(s.ring.Path(), "the configuration"), ErrNoKey)
 }
 
 // awaitFirst waits for the first load. Of an engine elsewhere it waits a moment.

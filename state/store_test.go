@@ -153,10 +153,13 @@ func TestSecrets(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	s, table = open()
-	defer s.Close()
-	if _, ok := table.Get("one"); ok {
-		t.Error("it opens under another master key")
+	s, _ = newStore(data, key, nil)
+	s.Secrets("secret", nil)
+	if err := s.Open(t.Context()); !errors.Is(err, ErrNoKey) {
+		t.Errorf("under another master key it opens: %v", err)
+	}
+	if _, err := os.Stat(key); err == nil {
+		t.Error("a master key was made for the secrets of another")
 	}
 }
 

@@ -59,7 +59,7 @@ func TestKilledGatewayKeepsItsWord(t *testing.T) {
 	client := admin.Dial(filepath.Join(dir, "data"))
 	binary := filepath.Join(os.Getenv(programsKey), "gatehouse")
 	k := &kept{enabled: make(map[string]bool), revoked: make(map[string]bool)}
-	const kills = 40
+	const kills = 25
 	for n := range kills {
 		gateway := launch(t, dir, binary, "run")
 		ready(t, client, gateway)

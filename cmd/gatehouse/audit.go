@@ -48,6 +48,8 @@ func newAudit(f *flags) *cobra.Command {
 		Use:     "audit",
 		Short:   "Verify what was written down of administrators' acts and refused authentications",
 		Example: "  gatehouse audit verify",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(verify)
 	return cmd

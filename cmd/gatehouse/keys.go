@@ -20,6 +20,8 @@ func newKeys(f *flags) *cobra.Command {
 		Short:   "Manage the API keys of the running gateway",
 		Long:    "Manage the API keys of the running gateway. What a key may use says its usage plan\n(usage-plans in the configuration). A change is on the disk when the command returns.",
 		Example: "  gatehouse keys create --plan gold --name acme\n  gatehouse keys list\n  gatehouse keys disable 5f3a9c0e12ab34cd",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		newKeysCreate(f), newKeysList(f), newKeysUsage(f), newKeysRotate(f),

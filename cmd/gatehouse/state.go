@@ -16,6 +16,8 @@ func newState(f *flags) *cobra.Command {
 		Use:     "state",
 		Short:   "Export, import and rekey what the running gateway keeps",
 		Example: "  gatehouse state export --passphrase-file F > state.export",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newStateExport(f), newStateImport(f), newStateRekey(f))
 	return cmd

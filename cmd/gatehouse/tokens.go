@@ -16,6 +16,8 @@ func newTokens(f *flags) *cobra.Command {
 		Short:   "Revoke tokens at the running gateway",
 		Long:    "Revoke tokens that are good by themselves: one by its id (jti), or all that a subject\nor an issuer had until a time. It holds from when the command returns.",
 		Example: "  gatehouse tokens revoke --subject alice\n  gatehouse tokens list",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newTokensRevoke(f), newTokensPardon(f), newTokensList(f))
 	return cmd
