@@ -12,6 +12,7 @@ import (
 	"gatehouse/auth/jwt"
 	"gatehouse/authorize"
 	"gatehouse/config"
+	"gatehouse/iam/policy"
 	"gatehouse/throttle"
 )
 
@@ -98,6 +99,25 @@ func (cfg *Config) adoptAuthorizers(report *config.Report) {
 				if said := &d.Authorizers[i]; a.adopt(said, report) && !said.IsCognito() {
 					cfg.warn(said.At, fmt.Sprintf("the keys of the authorizer %s are looked for at %s: where its issuer has them elsewhere, write it under authorizers", said.Name, said.Keys()))
 				}
+			}
+		}
+	}
+}
+
+// adoptPolicies makes the resource policies that definitions say the APIs' own,
+// where these say none.
+func (cfg *Config) adoptPolicies(report *config.Report) {
+	for _, name := range names(cfg.APIs) {
+		a := cfg.APIs[name]
+		said := a.Policy
+		for _, d := range a.definitions() {
+			switch {
+			case d.Policy == nil || said != nil && a.Policy == said:
+			case a.Policy == nil:
+				a.Policy = policy.Defined(d.Policy)
+				a.Policy.Check(report)
+			default:
+				report.Errorf(d.Policy.Pos, "the API has a resource policy from %s: write one for all its stages under policy", a.Policy.At)
 			}
 		}
 	}

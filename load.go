@@ -44,6 +44,7 @@ func (cfg *Config) checked(sources *config.Sources, err error) (*Config, error) 
 	}
 	cfg.checkNames(&report)
 	cfg.adoptAuthorizers(&report)
+	cfg.adoptPolicies(&report)
 	cfg.checks = newChecks(&report)
 	cfg.checkListeners(compile(cfg, &report), &report)
 	err = config.NewErrors(&report, sources)

@@ -16,6 +16,7 @@ type Definition[K any] struct {
 	Keys        *K // what holds for all operations; nil for nothing
 	Operations  []Operation[K]
 	Authorizers []Authorizer
+	Policy      *config.Value // the API's resource policy, an IAM policy document; nil for none
 	Warnings    []Warning
 	Schemes     map[string]Scheme // how callers are known, by name
 	Read        bool              // the file could be read, at least in part
@@ -138,7 +139,7 @@ func (Definition[K]) ConfigSchema() *config.Schema {
 // fill decodes what was read into the keys of the configuration.
 func (d *Definition[K]) fill(r *reader) {
 	d.Read = true
-	d.Authorizers, d.Warnings, d.Schemes = r.authorizers, r.warnings, r.schemes
+	d.Authorizers, d.Policy, d.Warnings, d.Schemes = r.authorizers, r.policy, r.warnings, r.schemes
 	d.Keys = decode[K](r, r.keys)
 	paths := make(map[*section]*K) // one for all operations of a path
 	for i := range r.operations {

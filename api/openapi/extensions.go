@@ -115,9 +115,7 @@ func (r *reader) rootKeys() {
 	r.readValidators()
 	r.gatewayResponses(find(r.root, amazon+"gateway-responses"))
 	r.compression(find(r.root, amazon+"minimum-compression-size"))
-	if v := r.root.Find(amazon + "policy"); v != nil {
-		r.Hint(v.Pos, "remove it here, and say under authorize who may call", "resource policies are not read by this version")
-	}
+	r.policy = find(r.root, amazon+"policy")
 	if v := find(r.root, amazon+"api-key-source"); v != nil && v.Text != "HEADER" && v.Text != "AUTHORIZER" {
 		r.Errorf(v.Pos, "%sapi-key-source is HEADER or AUTHORIZER", amazon)
 	}

@@ -31,6 +31,7 @@ type reader struct {
 	keys        *section
 	operations  []operation
 	authorizers []Authorizer
+	policy      *config.Value
 	warnings    []Warning
 	schemes     map[string]Scheme
 	security    *Callers // of operations that say nothing

@@ -54,6 +54,35 @@ func (rd *Reader) field(from, end int) error {
 	return nil
 }
 
+// novel tells, without asking a map, that a name was not seen before in a head:
+// most heads name nothing twice. The zero value has seen nothing.
+type novel uint64
+
+// known returns what has been seen where h holds fields already: all, for fields
+// in it may be named again.
+func known(h http.Header) novel {
+	if len(h) == 0 {
+		return 0
+	}
+	return ^novel(0)
+}
+
+// first reports whether name is surely seen for the first time, and notes it.
+func (n *novel) first(name string) bool {
+	bit := novel(1) << ((7*len(name) + int(name[0])) & 63)
+	seen := *n&bit != 0
+	*n |= bit
+	return !seen
+}
+
+// put is add for a name that h does not hold.
+func put(h http.Header, values []string, name, value string) []string {
+	values = append(values, value)
+	n := len(values)
+	h[name] = values[n-1 : n : n]
+	return values
+}
+
 // add adds a field to h. Its value stands in values, a slice that all fields
 // of a head share, so that a head costs one.
 func add(h http.Header, values []string, name, value string) []string {
@@ -61,10 +90,7 @@ func add(h http.Header, values []string, name, value string) []string {
 		h[name] = append(have, value)
 		return values
 	}
-	values = append(values, value)
-	n := len(values)
-	h[name] = values[n-1 : n : n]
-	return values
+	return put(h, values, name, value)
 }
 
 // tokens calls f for every item of a comma-separated list.

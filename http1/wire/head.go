@@ -126,13 +126,18 @@ func (rd *Reader) take(end int, h http.Header) (framing, error) {
 	f := framing{length: -1}
 	text := string(rd.buf[rd.r : rd.r+end])
 	values := make([]string, 0, len(rd.spans))
+	seen := known(h)
 	for _, s := range rd.spans {
 		name, value := text[s.name:s.nameEnd], text[s.value:s.valueEnd]
 		pass, err := f.note(name, value)
 		if err != nil {
 			return f, err
 		}
-		if pass {
+		switch {
+		case !pass:
+		case seen.first(name):
+			values = put(h, values, name, value)
+		default:
 			values = add(h, values, name, value)
 		}
 	}

@@ -119,13 +119,18 @@ func (rd *Reader) takeRequest(q *Request, end int, h http.Header, values []strin
 		values = make([]string, 0, len(rd.spans)+8)
 	}
 	f := requestFraming{framing: framing{length: -1}}
+	seen := known(h)
 	for _, s := range rd.spans {
 		name, value := text[s.name:s.nameEnd], text[s.value:s.valueEnd]
 		pass, err := f.noteRequest(name, value)
 		if err != nil {
 			return values, err
 		}
-		if pass {
+		switch {
+		case !pass:
+		case seen.first(name):
+			values = put(h, values, name, value)
+		default:
 			values = add(h, values, name, value)
 		}
 	}
