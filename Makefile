@@ -50,4 +50,4 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz
 
 clean: ## remove what was built, measured and left behind by the example
-	rm -rf bin .cache bench/results examples/*/data
+	rm -rf bin .cache bench/results examples/*/data examples/*/keys

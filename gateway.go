@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,8 +84,9 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.settle(cfg)
 	g.watched.Store(cfg.sources)
 	g.keepers.observe.Reloaded(g.generation(), nil)
+	g.keepers.audit.note(context.Background(), "start", map[string]string{"version": o.Version, "pid": fmt.Sprint(os.Getpid())}, nil)
 	g.warn(cfg)
-	g.socket.Serve(control{g}, g.keepers.observe.Metrics())
+	g.socket.Serve(control{g}, g.keepers.observe.Metrics(), g.acts())
 	g.tell(takeover.Ready, g.statusLine())
 	return g, nil
 }
@@ -139,6 +141,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 		g.log.Warn("requests were cut off at the end of limits.shutdown, or of limits.take-over", "shutdown", limits.Shutdown, "take-over", limits.TakeOver)
 	}
 	g.awaitRecords()
+	select {
+	case <-g.released: // the audit is another process's
+	default:
+		g.keepers.audit.note(context.Background(), "stop", nil, nil)
+	}
 	g.close(drain)
 	if err != nil {
 		return fmt.Errorf("requests were cut off: %w", err)

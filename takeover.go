@@ -71,12 +71,28 @@ func (g *Gateway) meet(data string) error {
 
 // claim makes this process the one that accepts, once everything that can fail
 // is done. An error means that the running gateway goes on.
-func (g *Gateway) claim() error {
+func (g *Gateway) claim(cfg *Config) error {
 	if g.taking == nil {
 		return nil
 	}
-	return g.taking.Ready()
+	waits := g.waits()
+	if err := g.taking.Ready(); err != nil {
+		return err
+	}
+	if err := g.keepers.audit.resume(); err != nil {
+		g.log.Error("nothing is audited until the gateway is restarted", "error", err)
+	}
+	if waits && cfg.needsState() {
+		if err := g.keepers.openState(context.Background(), cfg.Data.Value); err != nil {
+			g.log.Error("API keys and revocations are not known until a reload opens the state", "error", err)
+		}
+	}
+	return nil
 }
+
+// waits reports whether the state below the data folder is still the running
+// gateway's.
+func (g *Gateway) waits() bool { return g.taking != nil && !g.keepers.state.External() }
 
 // settle ends a take-over that has come about, and gives up the sockets that no
 // configuration here names.
@@ -147,9 +163,9 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	g.quiet()
+	resume := g.quiet(giving.PID)
 	if err := giving.Release(); err != nil {
-		g.keepers.acme.Resume()
+		resume()
 		return fmt.Errorf("the new process is gone: %w", err)
 	}
 	g.release(giving.PID)
@@ -163,12 +179,33 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 const quietWithin = 5 * time.Second
 
 // quiet ends what writes below the data folder, which is about to be the other
-// process's.
-func (g *Gateway) quiet() {
+// process's, and returns what begins it again. Requests that this process still
+// has go by what it knows of the state; what they use up of quotas is not stored.
+func (g *Gateway) quiet(to int) (resume func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), quietWithin)
 	defer cancel()
 	if !g.keepers.acme.Pause(ctx) {
 		g.log.Warn("certificates are still being obtained while the data folder goes to another process", "waited", quietWithin)
+	}
+	k, reopen := g.keepers, false
+	k.audit.note(ctx, "hand-over", map[string]string{"to": fmt.Sprint(to)}, nil)
+	k.audit.pause()
+	if !k.state.External() && k.state.Opened() {
+		reopen = true
+		k.usage.Close()
+		k.state.Close()
+	}
+	return func() {
+		k.acme.Resume()
+		if err := k.audit.resume(); err != nil {
+			g.log.Error("nothing is audited until the gateway is restarted", "error", err)
+		}
+		if !reopen {
+			return
+		}
+		if err := k.openState(context.Background(), g.current.Load().config.Data.Value); err != nil {
+			g.log.Error("the state could not be opened again", "error", err)
+		}
 	}
 }
 

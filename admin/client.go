@@ -98,11 +98,16 @@ func (c *Client) ReopenLogs(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/logs/reopen", nil)
 }
 
-// maxAnswer bounds what a call reads: 10,000 routes take a few MiB.
-const maxAnswer = 256 << 20
+// maxAnswer bounds what a call reads: 10,000 routes take a few MiB,
+// and an export of a large state more.
+const maxAnswer = 768 << 20
 
 func (c *Client) call(ctx context.Context, method, path string, out any) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, nil)
+	return c.send(ctx, method, path, nil, out)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, document io.Reader, out any) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, document)
 	if err != nil {
 		return err
 	}

@@ -83,11 +83,16 @@ func (c *ControlSocket) Yield() {
 	_ = c.lock.Close()
 }
 
-// Serve begins to answer for g. It is called once, and not after Close.
-func (c *ControlSocket) Serve(g Gateway, metrics http.Handler) {
+// Serve begins to answer for g, and to do the acts. It is called once, and not
+// after Close.
+func (c *ControlSocket) Serve(g Gateway, metrics http.Handler, acts Acts) {
 	h := &handlers{gateway: g, metrics: metrics}
-	c.server = newServer(h.all(), c.log)
+	mux := h.all()
+	acts.register(mux)
+	c.server = newServer(mux, c.log)
 	c.server.WriteTimeout = 10 * time.Minute // a reload may take long
+	c.server.ReadTimeout = 10 * time.Minute  // as may sending an export
+	c.server.ConnContext = withActor
 	go c.serve()
 }
 
@@ -224,7 +229,7 @@ func (l sameUser) Accept() (net.Conn, error) {
 		}
 		uid, err := peerUID(conn.(*net.UnixConn))
 		if err == nil && (uid == 0 || uid == os.Geteuid()) {
-			return conn, nil
+			return userConn{conn, uid}, nil
 		}
 		l.log.Warn("a stranger was refused at the control socket", slog.Int("uid", uid), slog.Any("error", err))
 		_ = conn.Close()
