@@ -36,6 +36,9 @@ func (h *handlers) takeOver(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	if known, ok := hijacked.(userConn); ok {
+		hijacked = known.Conn
+	}
 	conn, ok := hijacked.(*net.UnixConn)
 	if !ok {
 		_ = hijacked.Close()
