@@ -59,6 +59,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 	d.compileCedar(report)
 	d.table = route.Build(stages, report)
 	d.shareMethods()
+	d.checkPlans(report)
 	return d
 }
 
@@ -115,6 +116,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		d.describe(e, r, match)
 		d.check(e, a, dep, r, report)
 		e.operation = d.requests(e, dep, r, report)
+		e.offers = d.offers(e, report)
 		d.checkCallers(e, a, dep, r, all.tally, report)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
 			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.At, Value: d.add(e),
@@ -133,6 +135,7 @@ func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Mat
 	if own := e.policies.Throttle; len(own) > 0 {
 		e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: own})
 	}
+	e.atOnce = append(e.atOnce, throttle.ConcurrentLevel{Name: "route", Scope: e.scope(), Limit: e.policies.Concurrent})
 }
 
 // check compiles what a route says in words of its own, and holds it against
@@ -171,7 +174,7 @@ func (d *draft) checkCallers(e *endpoint, a *API, dep *api.Deployment[Policies],
 // lets nobody in, so there is nobody to ask for a credential, and nothing that
 // everybody shares is used up.
 func (d *draft) fallback(a *API, dep *api.Deployment[Policies], base Policies) *endpoint {
-	base.Authorize = nil
+	base.Authorize, base.APIKey = nil, nil
 	e := d.endpoint(a, dep, base, &exchange.Rule{Filter: "route", Name: "routes of " + a.Name, At: a.Pos})
 	e.throttle, e.missing = throttle.PerCaller(e.throttle), "no-route"
 	return e
@@ -188,7 +191,7 @@ func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule
 		api: a.Name, stage: dep.Stage, hosts: dep.Domains, prefix: dep.Prefix, skip: len(dep.Prefix.Segments()), variables: dep.Variables,
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
-	e.throttle = d.levels(a, dep)
+	e.throttle, e.atOnce = d.levels(a, dep), concurrent(a, dep)
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}

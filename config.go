@@ -22,9 +22,11 @@ import (
 	"gatehouse/iam/policy"
 	"gatehouse/observe"
 	"gatehouse/respond"
+	"gatehouse/state"
 	"gatehouse/throttle"
 	"gatehouse/transform"
 	"gatehouse/upstream"
+	"gatehouse/usage"
 	"gatehouse/validate"
 	"gatehouse/websocket"
 )
@@ -45,6 +47,8 @@ type Config struct {
 	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
 	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
+	Plans    map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
+	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
 	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
 
 	sources  *config.Sources
@@ -58,6 +62,7 @@ type GatewayLimits struct {
 	Encoders   config.Size     `yaml:"encoders" default:"256MiB" range:"0..1TiB" doc:"memory that compressing may take at once: answers that find no room stay plain"`
 	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
 	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
+	TakeOver   config.Duration `yaml:"take-over" default:"10m" range:"0s..24h" doc:"how long accepted requests and tunnels may take to finish in a process that another one has taken over"`
 }
 
 // API is one entry of apis.
@@ -72,22 +77,24 @@ type API struct {
 
 // Policies are what a route, a stage or an API says about filters.
 type Policies struct {
-	Authorize *authorize.Config  `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
-	Addresses *addresses.Config  `yaml:"addresses" doc:"from which addresses clients may come: a list, or {allow: ..., deny: ...}"`
-	Throttle  []throttle.Config  `yaml:"throttle" single:"true" doc:"limits; all apply"`
-	Compress  *compress.Config   `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
-	CORS      *cors.Config       `yaml:"cors" doc:"which web pages may call"`
-	Headers   *transform.Headers `yaml:"headers" doc:"headers to set, add and remove"`
-	Identity  *identity.Config   `yaml:"identity" doc:"what services are told of the caller"`
-	Validate  *validate.Config   `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
-	WebSocket *websocket.Config  `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
-	Timeout   *config.Duration   `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
-	Retries   *int               `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
-	Limits    *bound.Config      `yaml:"limits" doc:"limits of a request, and of how many are under way"`
-	Canary    *Canary            `yaml:"canary" doc:"a second release that some requests go to: {target: service:next, weight: 10}; off takes that of a level above away"`
-	Mirror    *Mirror            `yaml:"mirror" doc:"a service that gets copies of the requests, and whose answers nobody gets: {target: service:shadow, percent: 5}; off takes that of a level above away"`
-	Responses *respond.Config    `yaml:"gateway-responses" doc:"what refusals look like, by API Gateway's types: UNAUTHORIZED, THROTTLED, DEFAULT_4XX"`
-	AllowPath []PathOddity       `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
+	Authorize  *authorize.Config    `yaml:"authorize" doc:"who may call: none, an authorizer's name, or {any: [names], scopes: [scopes]}"`
+	Addresses  *addresses.Config    `yaml:"addresses" doc:"from which addresses clients may come: a list, or {allow: ..., deny: ...}"`
+	Throttle   []throttle.Config    `yaml:"throttle" single:"true" doc:"limits; all apply"`
+	Concurrent *throttle.Concurrent `yaml:"concurrent" doc:"requests that each caller may have under way at once"`
+	APIKey     *usage.Rule          `yaml:"api-key" doc:"required: only requests with an API key of a usage plan; none, the default"`
+	Compress   *compress.Config     `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
+	CORS       *cors.Config         `yaml:"cors" doc:"which web pages may call"`
+	Headers    *transform.Headers   `yaml:"headers" doc:"headers to set, add and remove"`
+	Identity   *identity.Config     `yaml:"identity" doc:"what services are told of the caller"`
+	Validate   *validate.Config     `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
+	WebSocket  *websocket.Config    `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
+	Timeout    *config.Duration     `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
+	Retries    *int                 `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
+	Limits     *bound.Config        `yaml:"limits" doc:"limits of a request, and of how many are under way"`
+	Canary     *Canary              `yaml:"canary" doc:"a second release that some requests go to: {target: service:next, weight: 10}; off takes that of a level above away"`
+	Mirror     *Mirror              `yaml:"mirror" doc:"a service that gets copies of the requests, and whose answers nobody gets: {target: service:shadow, percent: 5}; off takes that of a level above away"`
+	Responses  *respond.Config      `yaml:"gateway-responses" doc:"what refusals look like, by API Gateway's types: UNAUTHORIZED, THROTTLED, DEFAULT_4XX"`
+	AllowPath  []PathOddity         `yaml:"allow-path" doc:"what a path may hold that servers read in different ways"`
 }
 
 // PathOddity is the name of an oddity.
@@ -114,10 +121,13 @@ func (PathOddity) ConfigSchema() *config.Schema {
 }
 
 // over returns p with what it leaves open taken from base. Throttles are not
-// among it: those of every level apply, each in its own scope.
+// among it, nor limits on what is under way: those of every level apply, each in its own scope.
 func (p Policies) over(base Policies) Policies {
 	p.Authorize = p.Authorize.Over(base.Authorize)
 	p.Addresses = p.Addresses.Over(base.Addresses)
+	if p.APIKey == nil {
+		p.APIKey = base.APIKey
+	}
 	if p.Compress == nil {
 		p.Compress = base.Compress
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -21,7 +22,9 @@ var _ admin.Gateway = control{}
 // Status describes a running gateway.
 type Status struct {
 	Version    string           `json:"version"`
+	PID        int              `json:"pid"`
 	Started    time.Time        `json:"started"`
+	TookOver   *Predecessor     `json:"tookOver,omitempty"`
 	Generation uint64           `json:"generation"`
 	Listeners  []ListenerStatus `json:"listeners"`
 	Targets    []TargetStatus   `json:"targets"`
@@ -57,7 +60,7 @@ func (c control) Status() any { return c.Gateway.Status() }
 
 // Status describes the gateway as it is now.
 func (g *Gateway) Status() Status {
-	s := Status{Version: g.options.Version, Started: g.started, Generation: g.generation(), Listeners: []ListenerStatus{}, Targets: []TargetStatus{}}
+	s := Status{Version: g.options.Version, PID: os.Getpid(), Started: g.started, TookOver: g.predecessor, Generation: g.generation(), Listeners: []ListenerStatus{}, Targets: []TargetStatus{}}
 	g.keepers.listeners.Each(func(key string, bound net.Addr, counters *edge.Counters) {
 		s.Listeners = append(s.Listeners, ListenerStatus{Address: key, Bound: bound.String(), Connections: counters.Active.Load()})
 	})

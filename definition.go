@@ -43,6 +43,7 @@ func newDeployed(a *API, dep *api.Deployment[Policies]) *deployed {
 func (s *deployed) policies(r *api.Resolved[Policies]) Policies {
 	p := s.base
 	var own []throttle.Config
+	var atOnce *throttle.Concurrent
 	for i := len(r.Levels) - 1; i >= 0; i-- {
 		switch level := r.Levels[i]; {
 		case level.Policies != nil:
@@ -50,11 +51,14 @@ func (s *deployed) policies(r *api.Resolved[Policies]) Policies {
 			if level.Policies.Throttle != nil {
 				own = level.Policies.Throttle
 			}
+			if level.Policies.Concurrent != nil {
+				atOnce = level.Policies.Concurrent
+			}
 		case !sayCallers(r.Levels[:i]):
 			p.Authorize = s.callers(level.Callers, r.Match.Route)
 		}
 	}
-	p.Throttle = own
+	p.Throttle, p.Concurrent = own, atOnce
 	return p
 }
 

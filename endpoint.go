@@ -14,6 +14,7 @@ import (
 	"gatehouse/route"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/usage"
 	"gatehouse/validate"
 )
 
@@ -44,6 +45,8 @@ type endpoint struct {
 
 	policies Policies // with what the route leaves open taken from stage and API
 	throttle []throttle.Level
+	atOnce   []throttle.ConcurrentLevel
+	offers   []usage.Offer // of the plans whose API keys the route takes
 	target   api.Target
 	rewrite  *transform.Rewrite
 	canary   *second    // nil without

@@ -201,6 +201,7 @@ func (v *visit) end() {
 
 func (v *visit) print() {
 	v.snap.observer.Done(v.x, v.seen)
+	v.gateway.keepers.audit.refused(v.x)
 	v.x.Release()
 }
 

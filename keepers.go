@@ -15,6 +15,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/revoked"
 	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
 	"gatehouse/bound"
@@ -25,12 +26,15 @@ import (
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
 	"gatehouse/iam"
+	"gatehouse/iam/accesskey"
 	"gatehouse/keeper"
 	"gatehouse/limit"
 	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/state"
 	"gatehouse/tunnel"
 	"gatehouse/upstream"
+	"gatehouse/usage"
 )
 
 // keepers are what outlives a reload.
@@ -42,6 +46,12 @@ type keepers struct {
 	dialer    *dial.Dialer
 	observe   *observe.Keeper
 	limits    *limit.Keeper
+	slots     *limit.Slots
+	state     *state.Store
+	usage     *usage.Keeper
+	revoked   *revoked.List
+	access    *accesskey.Keeper
+	audit     *auditing
 	sealer    *iam.Sealer
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
@@ -73,9 +83,26 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		dialer:    dial.New(dial.Options{}),
 		tunnels:   tunnel.NewKeeper(),
 		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
+		slots:     limit.NewSlots(),
+	}
+	k.state = state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger, Dial: k.dialer.Dial})
+	k.usage = usage.NewKeeper(k.state, o.Logger)
+	k.revoked = revoked.New(k.state, o.Logger)
+	k.access = accesskey.NewKeeper(k.state, o.Logger)
+	if k.audit, err = newAudit(cfg, o.Logger); err != nil {
+		return nil, err
+	}
+	if g.taking == nil {
+		if err := k.audit.resume(); err != nil {
+			k.audit.close()
+			return nil, err
+		}
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
-	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g)})
+	if g.taking != nil {
+		k.acme.Retire() // until the folder is this process's alone
+	}
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
 	k.identity = sync.OnceValues(func() (*devkey.Key, error) {
 		return devkey.OpenFile(cfg.Data.Value, identityKey, "gatehouse-")
 	})
@@ -87,13 +114,14 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		ForeignClient: k.foreignClient,
 		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
 		Sessions:      sealer,
+		Fetched:       g.known.keys,
 		Log:           o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
-	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Log: o.Logger})
+	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
 }
 
@@ -162,6 +190,9 @@ func (k *keepers) close(ctx context.Context) {
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
+	k.usage.Close()
+	k.state.Close()
+	k.audit.close()
 	k.observe.Close()
 }
 
@@ -171,9 +202,12 @@ type leases struct {
 	acme        *acme.Lease
 	observe     *observe.Lease
 	limits      *limit.Lease
+	slots       *limit.Slots  // has nothing to lease
+	usage       *usage.Keeper // nor has this
+	revoked     *revoked.List // nor this
 	bounds      *bound.Lease
-	sealer      *iam.Sealer   // has nothing to lease
-	signed      *sigv4.Keeper // nor has this
+	sealer      *iam.Sealer   // nor this
+	signed      *sigv4.Keeper // nor this
 	identityKey func() (*devkey.Key, error)
 	identity    *devkey.Key // nil where nobody is told by a token
 	keys        *auth.Lease
@@ -190,6 +224,9 @@ func (k *keepers) begin() *leases {
 		acme:        k.acme.Begin(),
 		observe:     k.observe.Begin(),
 		limits:      k.limits.Begin(),
+		slots:       k.slots,
+		usage:       k.usage,
+		revoked:     k.revoked,
 		bounds:      k.bounds.Begin(),
 		sealer:      k.sealer,
 		identityKey: k.identity,
@@ -241,7 +278,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 		return settings, nil
 	}
 	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
-		return admin.Listen(address, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+		return admin.Listen(address, g.inheritAdmin, settings, control{g}, g.keepers.observe.Metrics(), g.log)
 	})
 	if err != nil {
 		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)

@@ -15,6 +15,7 @@ import (
 	"gatehouse/mirror"
 	"gatehouse/throttle"
 	"gatehouse/transform"
+	"gatehouse/usage"
 	"gatehouse/validate"
 )
 
@@ -27,17 +28,20 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("cors", cors.New(e.policies.CORS, e.corsMethods))          // preflights and refusals too
 	b.add("addresses", addresses.New(e.policies.Addresses))          // from where
 	b.add("limits", bound.Head(e.policies.Limits))
-	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))       // strangers pay first
-	b.add("auth", auth.New(p.authorizers))                            // who
-	b.add("authorize", authorize.New(e.policies.Authorize))           // may they
-	b.add("authorize", authorize.ByPolicy(e.rights))                  // by IAM policies
-	b.add("cedar", cedar.New(e.cedar))                                // by Cedar policies
+	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
+	b.add("auth", auth.New(p.authorizers, l.revoked))                   // who
+	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
+	b.add("authorize", authorize.ByPolicy(e.rights))                    // by IAM policies
+	b.add("cedar", cedar.New(e.cedar))                                  // by Cedar policies
+	b.add("usage", usage.Require(e.policies.APIKey, e.offers, l.usage)) // with which API key
+	b.add("throttle", throttle.AtOnce(e.atOnce, l.slots))
 	b.add("throttle", throttle.ByCaller(e.throttle, l.limits))        // refused requests never charge these
 	b.add("validate", validate.New(e.policies.Validate, e.operation)) // what the definition says of requests
 	b.add("limits", bound.Concurrent(e.policies.Limits, e.scope(), l.bounds))
-	b.add("canary", canary.New(p.release))                           // where to, for a caller who is known
-	b.add("compress", compress.Plain(e.policies.Compress))           // whoever verifies the request has seen it
-	b.add("identity", identity.New(e.policies.Identity, l.identity)) // whom services are told of
+	b.add("usage", usage.Charge(e.policies.APIKey, e.offers, l.usage, l.limits)) // nor the quota of a key
+	b.add("canary", canary.New(p.release))                                       // where to, for a caller who is known
+	b.add("compress", compress.Plain(e.policies.Compress))                       // whoever verifies the request has seen it
+	b.add("identity", identity.New(e.policies.Identity, l.identity))             // whom services are told of
 	mapping := mappingOf(e.mapping)
 	b.add("mapping", transform.Narrow(mapping))
 	b.add("transform", transform.New(e.policies.Headers))

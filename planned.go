@@ -5,14 +5,13 @@ package gatehouse
 // key leaves the list with the room that brings it.
 func planned() map[string]string {
 	out := map[string]string{
-		"functions":   "Lambda-compatible functions",
-		"waf":         "web ACLs",
-		"usage-plans": "usage plans and API keys",
-		"links":       "links to private networks",
-		"firewall":    "security groups and network ACLs",
-		"databases":   "doors to databases",
-		"alarms":      "alarms",
-		"notify":      "notifications",
+		"functions": "Lambda-compatible functions",
+		"waf":       "web ACLs",
+		"links":     "links to private networks",
+		"firewall":  "security groups and network ACLs",
+		"databases": "doors to databases",
+		"alarms":    "alarms",
+		"notify":    "notifications",
 
 		"listen.network-acl":         "network ACLs",
 		"services.*.link":            "links to private networks",
@@ -22,8 +21,7 @@ func planned() map[string]string {
 		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{
-		"waf": "web ACLs", "api-key": "usage plans and API keys",
-		"cache": "caches",
+		"waf": "web ACLs", "cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

@@ -14,6 +14,7 @@ import (
 	"gatehouse/edge"
 	"gatehouse/exchange"
 	"gatehouse/respond"
+	"gatehouse/takeover"
 	"gatehouse/upstream"
 )
 
@@ -22,9 +23,15 @@ import (
 func (g *Gateway) install(cfg *Config) error {
 	var report config.Report
 	d := compile(cfg, &report)
+	d.users = d.users.With(g.keepers.access)
 	policies := edge.Compile(cfg.Listen, g.compilation(cfg), &report)
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
 		return err
+	}
+	if cfg.needsState() && !g.waits() {
+		if err := g.keepers.openState(context.Background(), cfg.Data.Value); err != nil {
+			return err
+		}
 	}
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()
@@ -45,6 +52,9 @@ func (g *Gateway) install(cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	if err := g.claim(cfg); err != nil {
+		return err
+	}
 	snap.generation = g.generation() + 1
 	g.current.Store(snap)
 	l.commit()
@@ -56,6 +66,7 @@ func (g *Gateway) install(cfg *Config) error {
 // adopt makes hold what is in no chain and in no lease.
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
+	g.keepers.usage.SetPlans(cfg.Plans)
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -65,7 +76,7 @@ func (g *Gateway) generation() uint64 {
 	if snap := g.current.Load(); snap != nil {
 		return snap.generation
 	}
-	return 0
+	return g.base
 }
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
@@ -176,8 +187,11 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		g.log.Warn("not reloaded", "error", errDraining)
 		return errDraining
 	}
+	g.tell(takeover.Reloading()...)
 	err := g.reload()
+	g.tell(takeover.Ready, g.statusLine())
 	g.keepers.observe.Reloaded(g.generation(), err)
+	g.keepers.audit.note(ctx, "reload", map[string]string{"generation": fmt.Sprint(g.generation())}, err)
 	if err != nil {
 		g.log.Error("reload failed; the last configuration stays in force", "error", err)
 		return err
@@ -209,6 +223,9 @@ func (g *Gateway) reload() (err error) {
 	}
 	if cfg.Limits.Principals != running.Limits.Principals {
 		return fmt.Errorf("%s: limits.principals goes from %d to %d only by a restart", cfg.Of("limits"), running.Limits.Principals, cfg.Limits.Principals)
+	}
+	if !sameState(cfg, running) {
+		return fmt.Errorf("%s: the state moves only by a restart", cfg.Of("state"))
 	}
 	return g.install(cfg)
 }

@@ -54,6 +54,8 @@ func (f *fake) Reload(context.Context) (any, error) {
 	f.reloads.Add(1)
 	return "done", f.broken
 }
+func (f *fake) TakeOver(conn *net.UnixConn)                     { _ = conn.Close() }
+func (f *fake) Restart(context.Context) error                   { return f.broken }
 func (f *fake) ServeAWS(w http.ResponseWriter, r *http.Request) { write(w, http.StatusOK, "signed") }
 func (f *fake) IdentityKeys() any                               { return "keys" }
 func (f *fake) ReopenLogs() error {
@@ -101,7 +103,7 @@ func listen(t *testing.T, c Config, g Gateway) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen(c.Address, s, g, metrics(), quiet())
+	l, err := Listen(c.Address, nil, s, g, metrics(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

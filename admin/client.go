@@ -18,15 +18,16 @@ import (
 
 // Client calls a running gateway over its control socket.
 type Client struct {
-	data string
-	http *http.Client
+	data    string
+	connect func(ctx context.Context) (net.Conn, error)
+	http    *http.Client
 }
 
 // Dial returns a Client of the gateway that runs on a data folder. Whether one
 // does shows at the first call.
 func Dial(data string) *Client {
 	path := filepath.Join(data, SocketName)
-	connect := func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+	connect := func(ctx context.Context) (conn net.Conn, err error) {
 		err = atShortPath(path, func(short string) error {
 			var d net.Dialer
 			conn, err = d.DialContext(ctx, "unix", short)
@@ -34,7 +35,8 @@ func Dial(data string) *Client {
 		})
 		return conn, err
 	}
-	return &Client{data: data, http: &http.Client{Transport: &http.Transport{DialContext: connect, DisableKeepAlives: true}}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) }
+	return &Client{data: data, connect: connect, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // NotRunning is the error of every call where no gateway runs.
@@ -86,16 +88,26 @@ func (c *Client) Reload(ctx context.Context, out any) error {
 	return c.call(ctx, http.MethodPost, "/v1/reload", out)
 }
 
+// Restart makes the gateway start its program anew, which takes over from it.
+func (c *Client) Restart(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/restart", nil)
+}
+
 // ReopenLogs opens log files anew, after they were renamed.
 func (c *Client) ReopenLogs(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/logs/reopen", nil)
 }
 
-// maxAnswer bounds what a call reads: 10,000 routes take a few MiB.
-const maxAnswer = 256 << 20
+// maxAnswer bounds what a call reads: 10,000 routes take a few MiB,
+// and an export of a large state more.
+const maxAnswer = 768 << 20
 
 func (c *Client) call(ctx context.Context, method, path string, out any) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, nil)
+	return c.send(ctx, method, path, nil, out)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, document io.Reader, out any) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, document)
 	if err != nil {
 		return err
 	}
@@ -130,10 +142,14 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return &NotRunning{c.data}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the gateway on %s is another user's: run this as that user, or as root", c.data)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("the gateway on %s hung up: it is stopping, or another user's (run this as that user, or as root)", c.data)
+	case hungUp(err):
+		return fmt.Errorf("the gateway on %s hung up: it is stopping, or another user's (run this as that user, or as root) (%w)", c.data, err)
 	}
 	return fmt.Errorf("the gateway on %s does not answer: %w", c.data, err)
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func failure(status int, body []byte) error {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"gatehouse/config"
@@ -30,6 +31,12 @@ type Gateway interface {
 	Plan(ctx context.Context, file string) (any, error)
 	// Reload loads the configuration anew and says what changed.
 	Reload(ctx context.Context) (any, error)
+	// TakeOver offers everything to the process at the other end of a connection
+	// by TakeOverProtocol, which is the Gateway's from then on, to close as well.
+	TakeOver(conn *net.UnixConn)
+	// Restart starts the program anew as a process that takes over, and returns
+	// once that one serves, or why it does not.
+	Restart(ctx context.Context) error
 	// ServeAWS answers a request that is signed for a service of AWS's, and
 	// authenticates it by that.
 	ServeAWS(w http.ResponseWriter, r *http.Request)

@@ -42,6 +42,8 @@ func (h *handlers) all() *http.ServeMux {
 	mux.HandleFunc("POST /v1/plan", h.plan)
 	mux.HandleFunc("POST /v1/reload", h.reload)
 	mux.HandleFunc("POST /v1/logs/reopen", h.reopen)
+	mux.HandleFunc("POST /v1/restart", h.restart)
+	mux.HandleFunc("POST /v1/take-over", h.takeOver)
 	return mux
 }
 

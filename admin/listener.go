@@ -19,7 +19,7 @@ import (
 // Listener is the admin listener. It outlives reloads that keep its address:
 // it is a keeper's entry, keyed by that.
 type Listener struct {
-	socket  net.Listener
+	socket  *net.TCPListener
 	server  *http.Server
 	guard   atomic.Pointer[guard]
 	inner   http.Handler
@@ -44,9 +44,14 @@ func (c Config) Settings() (Settings, error) {
 // keeper's entries; false where there is to be none.
 func (c Config) Listens() (address string, ok bool) { return c.address(), !c.off() }
 
-// Listen binds the address. Who connects waits until Serve.
-func Listen(address string, s Settings, g Gateway, metrics http.Handler, log *slog.Logger) (*Listener, error) {
-	socket, err := net.Listen("tcp", address)
+// Inherit returns the socket for an address that another process opened; nil
+// where there is none. A nil Inherit has none.
+type Inherit func(address string) (*net.TCPListener, error)
+
+// Listen binds the address, or takes the socket that there is. Who connects
+// waits until Serve.
+func Listen(address string, inherit Inherit, s Settings, g Gateway, metrics http.Handler, log *slog.Logger) (*Listener, error) {
+	socket, err := open(address, inherit)
 	if err != nil {
 		return nil, bindError(address, err)
 	}
@@ -58,6 +63,19 @@ func Listen(address string, s Settings, g Gateway, metrics http.Handler, log *sl
 		return nil, fmt.Errorf("the admin listener: %s leads to %s, which other machines can reach: give it tls and token, or the address 127.0.0.1", address, l.Addr())
 	}
 	return l, nil
+}
+
+func open(address string, inherit Inherit) (*net.TCPListener, error) {
+	if inherit != nil {
+		if socket, err := inherit(address); socket != nil || err != nil {
+			return socket, err
+		}
+	}
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return socket.(*net.TCPListener), nil
 }
 
 // bindError says what to do about an address that cannot be listened on.
@@ -110,6 +128,9 @@ func (c contained) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.inner.ServeHTTP(w, r)
 }
 
+// Socket is what is listened on, for the process that takes over.
+func (l *Listener) Socket() *net.TCPListener { return l.socket }
+
 // Addr returns the address that is listened on, for the dialer to deny.
 func (l *Listener) Addr() netip.AddrPort {
 	return l.socket.Addr().(*net.TCPAddr).AddrPort()
@@ -131,7 +152,10 @@ func (l *Listener) Close(ctx context.Context) error {
 	l.endUnserved()
 	_ = l.socket.Close()
 	err := l.server.Shutdown(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, net.ErrClosed): // the socket, by the line above
+		err = nil
+	case err != nil:
 		_ = l.server.Close()
 	}
 	<-l.done

@@ -11,21 +11,31 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"gatehouse/auth/scheme"
 	"gatehouse/exchange"
 )
 
+// Revocations are credentials that are good and must not be taken any more.
+type Revocations interface {
+	// Unknown reports whether nobody can tell now what is revoked.
+	Unknown() bool
+	// Revoked returns why a caller's credential must not be taken; "" where it
+	// may be. Requests call it: it waits for nobody.
+	Revoked(p *exchange.Principal) string
+}
+
 // New returns the filter that lets only callers pass whom one of the
-// authorizers knows; nil without any.
-func New(authorizers []*Authorizer) func(http.Handler) http.Handler {
+// authorizers knows, and whose credential is not revoked; nil without any.
+func New(authorizers []*Authorizer, revoked Revocations) func(http.Handler) http.Handler {
 	if len(authorizers) == 0 {
 		return nil
 	}
 	authorizers = slices.Clone(authorizers)
 	missing := missing(authorizers)
 	return func(next http.Handler) http.Handler {
-		return &filter{authorizers: authorizers, missing: missing, next: next}
+		return &filter{authorizers: authorizers, missing: missing, revoked: revoked, next: next}
 	}
 }
 
@@ -33,6 +43,7 @@ func New(authorizers []*Authorizer) func(http.Handler) http.Handler {
 type filter struct {
 	authorizers []*Authorizer
 	missing     *exchange.Rule // for requests without a credential
+	revoked     Revocations
 	next        http.Handler
 }
 
@@ -49,6 +60,9 @@ func missing(authorizers []*Authorizer) *exchange.Rule {
 func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.From(r)
 	a, v := f.authenticate(x, r)
+	if v.Principal != nil {
+		v = f.standing(v)
+	}
 	switch {
 	case v.Principal != nil:
 		x.Principal = v.Principal
@@ -62,6 +76,17 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		f.refuseStranger(w, r)
 	}
+}
+
+// standing is a good verdict, unless what it is about is revoked.
+func (f *filter) standing(v scheme.Verdict) scheme.Verdict {
+	if f.revoked.Unknown() {
+		return scheme.Verdict{Found: true, Status: http.StatusServiceUnavailable, Reason: "no-state", Detail: "the state has not been read yet: nobody can tell what is revoked", Retry: 5 * time.Second}
+	}
+	if why := f.revoked.Revoked(v.Principal); why != "" {
+		return scheme.Bad("revoked", why)
+	}
+	return v
 }
 
 // authenticate returns what was made of the request's credential, and by whom:

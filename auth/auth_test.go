@@ -103,7 +103,7 @@ func (s *site) ask(t *testing.T, names string, r *http.Request) answer {
 		authorizers = append(authorizers, s.authorizers[name])
 	}
 	a := answer{ResponseRecorder: httptest.NewRecorder()}
-	chain := New(authorizers)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	chain := New(authorizers, nothing{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.served, a.principal = true, exchange.From(r).Principal
 	}))
 	x, r := exchange.Begin(a, r, &exchange.Conn{TLS: true}, nil)
@@ -126,7 +126,7 @@ func get(target string, header ...string) *http.Request {
 }
 
 func TestNothingToDo(t *testing.T) {
-	if New(nil) != nil {
+	if New(nil, nothing{}) != nil {
 		t.Error("a filter without authorizers")
 	}
 }
@@ -278,3 +278,9 @@ func TestDevelopmentKeyMissing(t *testing.T) {
 		t.Error("keys are fetched")
 	}
 }
+
+// nothing is revoked.
+type nothing struct{}
+
+func (nothing) Unknown() bool                      { return false }
+func (nothing) Revoked(*exchange.Principal) string { return "" }

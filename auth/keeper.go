@@ -36,12 +36,17 @@ type Options struct {
 	Cookies func() (*seal.Ring, error)
 	// Sessions are those of iam.
 	Sessions *iam.Sealer
+	// Fetched are the key sets of a process that is taken over.
+	Fetched []Fetched
 	// Log is told when keys cannot be fetched, and when they can again.
 	Log *slog.Logger
 }
 
 // Fetch gets a URL: see jwt.Fetch.
 type Fetch = jwt.Fetch
+
+// Fetched is a key set for a process that takes over: see jwt.Fetched.
+type Fetched = jwt.Fetched
 
 // Invoker asks functions that are authorizers.
 type Invoker = custom.Invoker
@@ -63,7 +68,7 @@ func NewKeeper(o Options) *Keeper {
 	return &Keeper{
 		issuers:    introspection.NewKeeper(clients),
 		logins:     oidc.NewKeeper(clients, o.Cookies),
-		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Foreign: o.Foreign, Development: o.Development, Log: o.Log}),
+		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Foreign: o.Foreign, Development: o.Development, Fetched: o.Fetched, Log: o.Log}),
 		signatures: sigv4.NewKeeper(o.Sessions),
 		programs:   custom.NewKeeper(o.Client),
 		passwords:  basic.NewKeeper(),
@@ -83,6 +88,9 @@ func (k *Keeper) Close() {
 
 // Keys returns the state of all keys that come from networks, by URL.
 func (k *Keeper) Keys() []jwt.KeysStatus { return k.tokens.Status() }
+
+// Fetched returns every key set that has come from a network.
+func (k *Keeper) Fetched() []Fetched { return k.tokens.Fetched() }
 
 // Begin starts a lease: the part of a reload that concerns authorizers.
 func (k *Keeper) Begin() *Lease {

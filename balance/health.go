@@ -47,6 +47,13 @@ func NewHealth(notify func(Change)) *Health {
 	return &Health{kick: make(chan struct{}, 1), notify: notify}
 }
 
+// Begin makes the Health begin with what another process has found, of which
+// nobody is told. It is called before anything else.
+func (h *Health) Begin(c Change) {
+	h.last.Store(&c)
+	h.sick.Store(!c.Healthy)
+}
+
 // Usable reports whether requests may be sent there.
 func (h *Health) Usable() bool { return h == nil || !h.sick.Load() }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/config"
@@ -12,7 +13,7 @@ import (
 
 // Check adds what is wrong with one listener by itself.
 func (l *Listener) Check(r *config.Report) {
-	if _, _, err := splitAddress(l.Address); err != nil {
+	if _, _, err := splitAddress(l.Address); err != nil && !passed(l.Address) {
 		r.Errorf(l.Of("address"), "the address %q is not HOST:PORT: %v", l.Address, err)
 	}
 	if l.TLS != nil && l.Redirect.HTTPS {
@@ -53,6 +54,17 @@ func (t *TLS) check(r *config.Report) {
 	if t.HSTS != 0 && t.HSTS.D() < time.Second {
 		r.Errorf(t.Of("hsts"), "tls.hsts counts whole seconds")
 	}
+}
+
+// byName begins the address of a listener whose socket the service manager
+// passes under a name.
+const byName = "systemd:"
+
+// passed reports whether an address is such a name, in place of HOST:PORT.
+func passed(address string) bool {
+	name, ok := strings.CutPrefix(address, byName)
+	_, number := strconv.ParseUint(name, 10, 16)
+	return ok && number != nil && name != "" && !strings.ContainsAny(name, ": \t\r\n")
 }
 
 // splitAddress splits HOST:PORT. A host is empty, an IP address or a name.

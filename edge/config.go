@@ -13,7 +13,7 @@ import (
 // there. Without tls and redirect it speaks plain HTTP/1.1.
 type Listener struct {
 	config.At
-	Address        string          `yaml:"address" default:":8443" doc:"HOST:PORT to listen on; without HOST on every address of the machine"`
+	Address        string          `yaml:"address" default:":8443" doc:"HOST:PORT to listen on; without HOST on every address of the machine; systemd:NAME for a socket that systemd passes under that name"`
 	TLS            *TLS            `yaml:"tls" doc:"HTTPS with these certificates; without it plain HTTP"`
 	Redirect       HTTPSRedirect   `yaml:"redirect" doc:"answer every request for a host that an API serves with a redirect to the https listener: https, or https:PORT where clients see another port"`
 	Limits         Limits          `yaml:"limits" doc:"what a client may take"`

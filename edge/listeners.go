@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -15,7 +16,7 @@ import (
 	"gatehouse/keeper"
 )
 
-// Options are what Listeners need. All are required.
+// Options are what Listeners need. All but Inherit are required.
 type Options struct {
 	// Handler serves every request. Its requests answer to ConnOf and
 	// PolicyOf.
@@ -28,6 +29,9 @@ type Options struct {
 	// reason in one word for metrics, and what is wrong. It returns the record of
 	// that, which says what the client is told.
 	Refused func(conn *exchange.Conn, status int, reason, detail string) *exchange.Exchange
+	// Inherit returns the socket for a listener's key and address that another
+	// process opened; nil where there is none. A nil Inherit has none.
+	Inherit func(key, address string) (*net.TCPListener, error)
 	Log     *slog.Logger
 }
 
@@ -111,7 +115,7 @@ func (l *Lease) Abort() { l.inner.Abort() }
 
 func (s *Listeners) open(p *Policy) (*listener, error) {
 	s.closing.Wait() // a socket just retired may have this very address
-	socket, err := listen(p.Address)
+	socket, err := s.socket(p)
 	if err != nil {
 		return nil, s.bindError(p, err)
 	}
@@ -126,6 +130,22 @@ func (s *Listeners) open(p *Policy) (*listener, error) {
 	s.mu.Unlock()
 	go s.awaitEnd(l)
 	return l, nil
+}
+
+// errNotPassed is that the service manager has passed no socket of a name.
+var errNotPassed = errors.New("the service manager has passed no such socket")
+
+// socket returns the socket that another process opened, or a new one.
+func (s *Listeners) socket(p *Policy) (*net.TCPListener, error) {
+	if s.options.Inherit != nil {
+		if socket, err := s.options.Inherit(p.Key, p.Address); socket != nil || err != nil {
+			return socket, err
+		}
+	}
+	if passed(p.Address) {
+		return nil, errNotPassed
+	}
+	return listen(p.Address)
 }
 
 func listen(address string) (*net.TCPListener, error) {
@@ -156,6 +176,8 @@ func (s *Listeners) bindError(p *Policy, err error) error {
 		if own := s.overlapping(p.Address); own != "" {
 			e.Hint = "this gateway itself listens on " + own + ", and the one includes the other: remove it in one reload and add this one in the next"
 		}
+	case errors.Is(err, errNotPassed):
+		e.Hint = "its .socket unit says FileDescriptorName=" + strings.TrimPrefix(p.Address, byName) + ", and the service Sockets="
 	case errors.Is(err, syscall.EACCES):
 		e.Hint = "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -198,6 +220,19 @@ func (s *Listeners) Addr(key string) net.Addr {
 // Each calls f for every listener in force.
 func (s *Listeners) Each(f func(key string, bound net.Addr, counters *Counters)) {
 	s.set.Each(func(key string, l *listener) { f(key, l.socket.Addr(), &l.counters) })
+}
+
+// Sockets calls f for the socket of every listener in force, which stays open
+// here. For a process that takes over.
+func (s *Listeners) Sockets(f func(key string, socket *net.TCPListener)) {
+	s.set.Each(func(key string, l *listener) { f(key, l.socket) })
+}
+
+// Retire stops accepting everywhere and closes the sockets. Connections live on:
+// Shutdown waits for them.
+func (s *Listeners) Retire() {
+	s.set.Close()
+	s.closing.Wait()
 }
 
 // Shutdown stops accepting everywhere, lets requests finish and connections

@@ -54,6 +54,14 @@ type RateLimit struct {
 	Reset     time.Duration // no more than Remaining should follow before it has passed
 }
 
+// APIKey is the API key that a request came with. It is immutable and shared by
+// requests.
+type APIKey struct {
+	ID   string // what it is called by; no credential
+	Name string // what its owner is called
+	Plan string // its usage plan
+}
+
 // Coding is the content coding that the gateway itself gave the answer.
 type Coding struct {
 	Name  string // as Content-Encoding says it: "gzip"; "" where it gave none
@@ -97,6 +105,7 @@ type Exchange struct {
 
 	// Filters set these.
 	Principal *Principal // nil for strangers; shared, never written to
+	APIKey    *APIKey    // nil where none was asked for
 	Labels    []string
 	Variant   Variant
 	RateLimit RateLimit

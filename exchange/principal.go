@@ -11,6 +11,9 @@ type Principal struct {
 	Claims  map[string]any // the credential's own claims
 	APIKey  string         // the key of a usage plan that the authorizer names for the caller; "" for none, and never logged
 	Rights  Rights         // what it may do by policies of its own; nil for kinds that have none
+	// UsageKey is the API key that the authorizer says the caller has
+	// (usageIdentifierKey): it takes the place of one in a header.
+	UsageKey string
 }
 
 // Rights are policies that belong to a principal. The room of the principal's

@@ -84,6 +84,13 @@ func Compile(c *Config, account, region string, store Keys) *Directory {
 	return d
 }
 
+// With returns the directory with a store of access keys beside its own.
+func (d *Directory) With(store Keys) *Directory {
+	with := *d
+	with.store = store
+	return &with
+}
+
 // policies compiles the policies of one place.
 func (d *Directory) policies(list []policy.IdentitySource, place string) (out []*policy.Policy) {
 	for i := range list {

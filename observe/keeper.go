@@ -24,6 +24,9 @@ type Options struct {
 	Version string          // the program's
 	Recent  int             // how many requests are remembered; 0 for recent.DefaultSize
 	Sources metrics.Sources // what other rooms know; Logs is the Keeper's own
+	// Shared says that another process still writes the access logs that the
+	// first configuration names.
+	Shared bool
 }
 
 // Keeper keeps what outlives a reload: the series of the metrics, the files of
@@ -37,6 +40,8 @@ type Keeper struct {
 	scratch sync.Pool // of *scratch
 	stripe  atomic.Uint32
 
+	shared atomic.Bool
+
 	mu     sync.Mutex
 	opened []*accesslog.File // those that may have lines to write, retired ones among them
 }
@@ -49,6 +54,7 @@ func NewKeeper(o Options) *Keeper {
 		recent: recent.New(o.Recent),
 		files:  keeper.NewSet[string, *accesslog.File](),
 	}
+	k.shared.Store(o.Shared)
 	k.scratch.New = func() any { return &scratch{stripe: k.stripe.Add(1)} }
 	o.Sources.Logs = k.logStats
 	k.metrics = metrics.New(o.Version, o.Sources)
@@ -117,7 +123,11 @@ func (k *Keeper) Close() {
 
 // open opens an access log and remembers it until it is closed.
 func (k *Keeper) open(path string) (*accesslog.File, error) {
-	f, err := accesslog.Open(path, k.stdout, k.log)
+	open := accesslog.Open
+	if k.shared.Load() {
+		open = accesslog.Join
+	}
+	f, err := open(path, k.stdout, k.log)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +161,7 @@ func (k *Keeper) Begin() *Lease {
 
 // Commit retires what the new configuration does not name.
 func (l *Lease) Commit() {
+	l.keeper.shared.Store(false)
 	l.series.Commit()
 	l.files.Commit()
 }

@@ -30,6 +30,7 @@ type running struct {
 	roots *x509.CertPool
 	log   *lockedBuffer
 	stop  func()
+	fixed string // where the HTTPS listener is, of a gateway in another process
 }
 
 // start boots a gateway from a configuration in a folder of its own. What the
@@ -123,7 +124,12 @@ func (r *running) address(key string) string {
 }
 
 // secure is where the HTTPS listener that start fills in is bound.
-func (r *running) secure() string { return r.address("127.0.0.1:0") }
+func (r *running) secure() string {
+	if r.fixed != "" {
+		return r.fixed
+	}
+	return r.address("127.0.0.1:0")
+}
 
 // logLength returns how long the access log is now.
 func (r *running) logLength() int {

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+
+	"gatehouse/admin"
 )
 
 // TestScenarios runs every file below scenarios, each over HTTP/1.1 and
@@ -43,6 +46,7 @@ import (
 //	-- what.reload --        a configuration that takes over
 //	-- what.refused --       what the reload before says, which must fail
 //	-- what.file NAME --     a file's new content
+//	-- what.act NAME --      a call on the control socket, with a document
 //	-- what.until --         like .answer: the request before is sent until it is answered so
 //
 // In all of them {{...}} stands for what only the run knows: see expand.
@@ -79,7 +83,7 @@ type scenario struct {
 	err    error   // of the last reload
 }
 
-var stepKind = regexp.MustCompile(`^(.*)\.(request|answer|log|trail|metrics|reload|refused|until|file (\S+))$`)
+var stepKind = regexp.MustCompile(`^(.*)\.(request|answer|log|trail|metrics|reload|refused|until|(?:file|act) (\S+))$`)
 
 func newScenario(t *testing.T, archive *txtar.Archive, send func(*testing.T, *running, message) answer) *scenario {
 	s := &scenario{stage: newStage(t), send: send}
@@ -129,6 +133,10 @@ func (s *scenario) step(what, kind, file, text string) {
 	case "refused":
 		s.refused(what, text)
 		return
+	case "act " + file:
+		if err := admin.Dial(s.data).Act(s.t.Context(), file, json.RawMessage(text), nil); err != nil {
+			s.t.Errorf("%s: %v", what, err)
+		}
 	default:
 		s.gateway.write(file, []byte(text))
 	}

@@ -21,7 +21,7 @@ func TestShop(t *testing.T) {
 	listens(t, "127.0.0.1:9901")
 	shell := newShell(t, dir)
 	var answers []string
-	for _, line := range regexp.MustCompile(`(?m)^  ((?:curl|bin/|TOKEN=|ID=).*)$`).FindAllStringSubmatch(shop.said.String(), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^  ((?:curl|bin/|TOKEN=|KEY=|ID=).*)$`).FindAllStringSubmatch(shop.said.String(), -1) {
 		answers = append(answers, shell.run(line[1]))
 	}
 	for i, want := range []string{
@@ -34,11 +34,13 @@ func TestShop(t *testing.T) {
 		`"status":"placed"`,
 		`{"orders":[]}`,
 		`User: arn:aws:iam::000000000000:user/courier is not authorized to perform: execute-api:Invoke`,
+		``, // an API key
+		`"sku":"mug-blue"`,
 		``, // an id
 		`refused by auth (no-credential)`,
 	} {
 		if i >= len(answers) || !strings.Contains(answers[i], want) {
-			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 11))[i], want)
+			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 13))[i], want)
 		}
 	}
 	for url, want := range map[string]string{"http://127.0.0.1:9901/metrics": "gatehouse_requests_total", "-k https://localhost:8443/public/": "<h1>The shop</h1>"} {

@@ -15,9 +15,11 @@ var (
 	starters = map[string]string{
 		"gateway.go":                  "the watch over the configuration's files",
 		"cmd/gatehouse/run.go":        "signals",
+		"cmd/gatehouse/restart.go":    "the wait for a process that was started",
+		"takeover/give.go":            "a stop ends the wait for the process that takes over",
 		"admin/control.go":            "keeper: the control socket's accept loop",
 		"admin/listener.go":           "keeper: the admin listener's accept loop",
-		"edge/acme/keeper.go":         "keeper: waiting for attempts under way at the end",
+		"edge/acme/work.go":           "keeper: one for each name, counted so that they can be waited for",
 		"edge/acme/managed.go":        "keeper: obtaining and renewing the certificate of one name",
 		"edge/body.go":                "keeper: a stream's body that stalls is ended by a timer",
 		"edge/listener.go":            "keeper: a listener's accept loop",
@@ -30,7 +32,10 @@ var (
 		"dial/dns/exchange.go":        "a question is given up when its context ends",
 		"http1/watch.go":              "who asks to be told when the client goes away",
 		"mirror/keeper.go":            "keeper: sending copies of requests",
+		"observe/audit/refusals.go":   "keeper: writing down who was refused",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
+		"state/store.go":              "keeper: following the engine",
+		"usage/keeper.go":             "keeper: storing counts of quotas",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
@@ -56,6 +61,9 @@ var (
 		"dial/answer.go":       "whether there is a way to an address: nothing is sent",
 		"dial/dns/exchange.go": "questions over UDP to the DNS servers that the operator names",
 		"admin/client.go":      "the command asks the gateway by its control socket",
+
+		"takeover/notify.go":     "keeper: the service manager is told by its own socket",
+		"importer/live/probe.go": "init looks at the services that its user names",
 	}
 	// writers may stand between a handler and the engine's ResponseWriter.
 	writers = map[string]string{

@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/admin"
 	"gatehouse/auth/devkey"
 	"gatehouse/test/dnstest"
+	"gatehouse/usage"
 )
 
 // stage is what a scenario plays on: the services and keys that its {{...}}
@@ -27,10 +29,11 @@ type stage struct {
 	asked    string // the program that authorizes
 	keys     map[string]*devkey.Key
 	pem      []byte // the secure backend's certificate
+	apiKeys  map[string]usage.Created
 }
 
 func newStage(t *testing.T) *stage {
-	return &stage{t: t, backends: make(map[string]string), keys: make(map[string]*devkey.Key)}
+	return &stage{t: t, backends: make(map[string]string), keys: make(map[string]*devkey.Key), apiKeys: make(map[string]usage.Created)}
 }
 
 var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
@@ -52,6 +55,8 @@ var placeholder = regexp.MustCompile(`\{\{([^}]+)\}\}`)
 //	{{token sub=alice scope=a,b iss=... aud=... for=-1h key=1}}
 //	                                  a token, signed with the development key
 //	                                  where none is named
+//	{{api-key NAME PLAN}}             the value of an API key that is made for it
+//	{{api-key-id NAME}}               its id
 //	{{repeat x 100}}                  a text over and over
 func (s *stage) expand(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
@@ -74,6 +79,10 @@ func (s *stage) expand(text string) string {
 			return s.program()
 		case "token":
 			return s.token(words[1:])
+		case "api-key":
+			return s.apiKey(words[1], words[2])
+		case "api-key-id":
+			return s.apiKeys[words[1]].ID
 		case "repeat":
 			n, _ := strconv.Atoi(words[2])
 			return strings.Repeat(words[1], n)
@@ -94,6 +103,20 @@ func (s *stage) backend(name string) string {
 		s.backends[name] = backend.Listener.Addr().String()
 	}
 	return s.backends[name]
+}
+
+// apiKey returns the value of the API key of a name, made by a call on the
+// control socket.
+func (s *stage) apiKey(name, plan string) string {
+	if key, made := s.apiKeys[name]; made {
+		return key.Value
+	}
+	var key usage.Created
+	if err := admin.Dial(s.data).Act(s.t.Context(), "keys/create", usage.Wish{Name: name, Plan: plan}, &key); err != nil {
+		s.t.Fatalf("an API key for %s: %v", name, err)
+	}
+	s.apiKeys[name] = key
+	return key.Value
 }
 
 func (s *stage) resolver() string {

@@ -25,6 +25,7 @@ type storm struct {
 	first                   atomic.Pointer[string]
 	served                  [2]atomic.Int64 // by each generator
 	stop                    chan struct{}
+	once                    sync.Once
 	done                    sync.WaitGroup
 	pause                   sync.RWMutex // held for reading while a request is under way
 }
@@ -34,12 +35,13 @@ func startStorm(t *testing.T, r *running, backends map[string]string) *storm {
 	s := &storm{backends: backends, stop: make(chan struct{})}
 	s.done.Go(func() { s.http1(r) })
 	s.done.Go(func() { s.http2(r) })
-	t.Cleanup(sync.OnceFunc(s.end))
+	t.Cleanup(s.end)
 	return s
 }
 
+// end ends the load; a second time it does nothing.
 func (s *storm) end() {
-	close(s.stop)
+	s.once.Do(func() { close(s.stop) })
 	s.done.Wait()
 }
 

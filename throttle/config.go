@@ -15,6 +15,7 @@ const (
 	Route     Per = "route"     // everybody: one bucket for the level that says the throttle
 	IP        Per = "ip"        // each client address; IPv6 by /64
 	Principal Per = "principal" // each authenticated caller; strangers by address
+	APIKey    Per = "api-key"   // each API key; requests without one by address
 )
 
 // Config is one throttle. A rate alone, "10/s", is one too.
@@ -22,7 +23,7 @@ type Config struct {
 	config.At
 	Rate  limit.Rate `yaml:"rate,required" doc:"how often: 10/s, 600/m, 1000/h, 5/d"`
 	Burst int        `yaml:"burst" range:"1..1073741824" doc:"requests that may come at once; default: the rate a second, rounded up"`
-	Per   Per        `yaml:"per" default:"route" enum:"route|ip|principal" doc:"whom to count together: route (everybody), ip (each address; IPv6 by /64), principal (each authenticated caller)"`
+	Per   Per        `yaml:"per" default:"route" enum:"route|ip|principal|api-key" doc:"whom to count together: route (everybody), ip (each address; IPv6 by /64), principal (each authenticated caller), api-key (each API key)"`
 }
 
 // UnmarshalConfig reads a rate alone, or a section.

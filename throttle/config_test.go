@@ -44,7 +44,7 @@ func TestConfigErrors(t *testing.T) {
 		{"throttle: {burst: 3}", `the key "rate" is missing`},
 		{"throttle: {rate: 10/s, burst: 0}", "wanted"},
 		{"throttle: {rate: 10/s, burst: 2000000000}", "wanted"},
-		{"throttle: {rate: 10/s, per: address}", "wanted route, ip or principal"},
+		{"throttle: {rate: 10/s, per: address}", "wanted route, ip, principal or api-key"},
 		{"throttle: {rate: 10/s, pre: ip}", "did you mean"},
 		{"throttle: {rate: 0/s}", "out of range"},
 		{"throttle: [[10/s]]", "wanted"},

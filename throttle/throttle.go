@@ -70,7 +70,7 @@ type filter struct {
 
 func build(levels []Level, lease *limit.Lease, wanted func(Per) bool) func(http.Handler) http.Handler {
 	var throttles []throttle
-	for _, per := range []Per{IP, Principal, Route} { // the narrow ones first: see take
+	for _, per := range []Per{IP, Principal, APIKey, Route} { // the narrow ones first: see take
 		for _, level := range levels {
 			if wanted(per) {
 				throttles = append(throttles, level.build(per, lease)...)
@@ -83,7 +83,7 @@ func build(levels []Level, lease *limit.Lease, wanted func(Per) bool) func(http.
 	field := []string{policies(throttles)}
 	return func(next http.Handler) http.Handler {
 		f := &filter{throttles: throttles, field: field, next: next}
-		f.tell = f.tellPolicies
+		f.tell = func(h *exchange.Head) { limit.TellPolicies(h, f.field) }
 		return f
 	}
 }
@@ -113,6 +113,16 @@ func (l Level) build(per Per, lease *limit.Lease) []throttle {
 	return out
 }
 
+// policies writes the RateLimit-Policy field: for each throttle its name, the
+// quota and the window.
+func policies(throttles []throttle) string {
+	list := make([]limit.Policy, len(throttles))
+	for i, t := range throttles {
+		list[i] = limit.Policy{Name: t.policy, Quota: int64(t.limit.Burst()), Window: t.limit.Window()}
+	}
+	return limit.Policies(list)
+}
+
 func count(list []Config, per Per) int {
 	n := 0
 	for _, c := range list {
@@ -125,9 +135,6 @@ func count(list []Config, per Per) int {
 
 func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.From(r)
-	if x.RateLimit.Policy == "" {
-		x.OnHead(tellLimit)
-	}
 	x.OnHead(f.tell)
 	tightest, result := f.take(x)
 	if result.OK {
@@ -172,9 +179,7 @@ func (f *filter) take(x *exchange.Exchange) (tightest *throttle, result limit.Re
 			shared |= 1 << i // beyond 64 nothing: the token then goes back to the caller's own bucket
 		}
 	}
-	if last := &x.RateLimit; last.Policy == "" || !result.OK || result.Remaining < last.Remaining {
-		*last = exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: window(result)}
-	}
+	limit.Tell(x, !result.OK, exchange.RateLimit{Policy: tightest.policy, Remaining: result.Remaining, Reset: window(result)})
 	return tightest, result
 }
 
@@ -203,6 +208,8 @@ func (t *throttle) key(x *exchange.Exchange) limit.Key {
 		return t.limit.All()
 	case t.per == Principal && x.Principal != nil:
 		return t.limit.Name(x.Principal.ID)
+	case t.per == APIKey && x.APIKey != nil:
+		return t.limit.Name(x.APIKey.ID)
 	}
 	return t.limit.Address(x.Client)
 }

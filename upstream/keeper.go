@@ -22,6 +22,9 @@ import (
 type Options struct {
 	Dialer *dial.Dialer
 	Log    *slog.Logger
+	// Known is what the process knew that was taken over, for the first
+	// configuration.
+	Known Known
 	// Certificate returns the gateway's own client certificate, for services
 	// with client-certificate: internal. It is called at every handshake; nil
 	// where there is no internal authority.
@@ -188,7 +191,7 @@ func (l *Lease) group(c Config, t Target, id target.Identity) *target.Group {
 	key := target.GroupKey{Target: t.Address, Identity: id.Key, Lookup: c.lookup(t)}
 	o := l.keeper.options
 	g, _ := l.groups.Get(key, func() (*target.Group, error) {
-		return target.OpenGroup(key, id, o.Dialer, l.keeper.resolver(c), o.Log), nil
+		return target.OpenGroup(key, id, o.Dialer, l.keeper.resolver(c), o.Known.Names, o.Log), nil
 	})
 	return g
 }
@@ -201,13 +204,14 @@ func (l *Lease) watch(c Config, g *target.Group) *target.Watch {
 		Path:         h.Path, Host: c.hostOf(g), Status: fmt.Sprint(h.Status), GRPC: h.GRPC.target(),
 	}
 	w, _ := l.watches.Get(key, func() (*target.Watch, error) {
-		return target.OpenWatch(g, key, h.Status.Has, l.keeper.options.Log), nil
+		return target.OpenWatch(g, key, h.Status.Has, l.keeper.options.Known.Sick, l.keeper.options.Log), nil
 	})
 	return w
 }
 
 // Commit makes what the lease named what is kept, and retires the rest.
 func (l *Lease) Commit() {
+	l.keeper.options.Known = Known{} // what comes later is to be found out
 	for _, s := range l.services {
 		s.commit()
 	}

@@ -289,7 +289,7 @@ components:
 		{`{security: [{bearer: []}]}`, `, security: {bearer: none}`, "none"},
 		{`{security: [{bearer: []}, {key: []}]}`, `, security: {bearer: none, key: none}`, "none"},
 		{`{security: [{bearer: []}]}`, "", "! the security scheme bearer is no authorizer. Write"},
-		{`{security: [{key: []}]}`, "", "! the security scheme key is no authorizer: API keys are not known to this version. Write"},
+		{`{security: [{key: []}]}`, "", "! the security scheme key is no authorizer: an API key is no authorization, and api-key: required"},
 		{`{security: [{sigv4: []}]}`, "", "! the security scheme sigv4 is no authorizer: signatures by SigV4 are not verified by this version. Write"},
 		{`{x-amazon-apigateway-auth: {type: AWS_IAM}}`, "", "! the security scheme AWS_IAM is no authorizer: signatures by SigV4"},
 		{`{x-amazon-apigateway-auth: {type: NONE}}`, "", "nothing"},

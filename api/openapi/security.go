@@ -121,7 +121,7 @@ func (r *reader) scheme(e config.Entry, v *config.Value) Scheme {
 	case strings.EqualFold(authtype, "awsSigv4"):
 		s.Kind, s.Cannot = "awsSigv4", "signatures by SigV4 are not verified by this version"
 	case s.Type == "apiKey" && strings.EqualFold(r.word(v, "name"), "x-api-key"):
-		s.Kind, s.Cannot = "api-key", "API keys are not known to this version"
+		s.Kind, s.Cannot = "api-key", "an API key is no authorization, and api-key: required beside the definition asks for one"
 	}
 	return s
 }

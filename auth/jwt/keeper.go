@@ -27,6 +27,9 @@ type Options struct {
 	// Development returns the public JWKS of the development key. It is called
 	// only for a configuration that uses it.
 	Development func() ([]byte, error)
+	// Fetched are key sets that the process had which was taken over, for the
+	// first configuration.
+	Fetched []Fetched
 	// Log is told when keys cannot be fetched, and when they can again.
 	Log *slog.Logger
 }
@@ -94,6 +97,7 @@ type Lease struct {
 
 // Commit makes the lease's Verifiers those that are kept.
 func (l *Lease) Commit() {
+	l.keeper.options.Fetched = nil // what comes later is to be fetched
 	l.verifiers.Commit()
 	l.remotes.Commit()
 }
@@ -143,13 +147,13 @@ func (l *Lease) source(c *Config) (source, string, error) {
 		at := origin{discovery.URL(c.Issuer), fmt.Sprint(c.Addresses), sha256.Sum256(c.CA.Content)}
 		r, err := l.remotes.Get(at, func() (*remote, error) {
 			o := &l.keeper.options
-			return newRemote(at.url, c.Issuer, o.Fetch(c.roots()), o.Foreign(c.roots(), c.Addresses), o.Log), nil
+			return newRemote(spring{at.url, c.Issuer, o.Fetch(c.roots()), o.Foreign(c.roots(), c.Addresses)}, l.keeper.known(at), o.Log), nil
 		})
 		return r, fmt.Sprintf("issuer %s by %x, %s", at.url, at.trust, at.listed), err
 	case URLSource:
 		at := origin{url: c.JWKS.URL, trust: sha256.Sum256(c.CA.Content)}
 		r, err := l.remotes.Get(at, func() (*remote, error) {
-			return newRemote(c.JWKS.URL, "", l.keeper.options.Fetch(c.roots()), nil, l.keeper.options.Log), nil
+			return newRemote(spring{url: c.JWKS.URL, fetch: l.keeper.options.Fetch(c.roots())}, l.keeper.known(at), l.keeper.options.Log), nil
 		})
 		return r, fmt.Sprintf("url %s by %x", at.url, at.trust), err
 	case DevelopmentSource:

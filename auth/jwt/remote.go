@@ -47,32 +47,40 @@ type fixed struct{ set *keySet }
 func (f fixed) current() *keySet { return f.set }
 func (f fixed) renewed() *keySet { return f.set }
 
-// remote is the keys behind a URL. Its goroutine fetches them until it is
-// retired; what was fetched last stays in use as long as nothing better comes.
-type remote struct {
+// spring is where keys come from, and what gets them from there.
+type spring struct {
 	url     string // of the keys, or of the issuer's description
 	issuer  string // whose description says where the keys are; "" where url does
 	fetch   Fetch
 	foreign Fetch // gets keys from a server that the issuer names, and the operator did not
-	log     *slog.Logger
-	ctx     context.Context // ends when the entry is retired
-	cancel  context.CancelFunc
-	wanted  chan struct{} // a request asks for newer keys
-	keys    atomic.Pointer[keySet]
+}
+
+// remote is the keys behind a URL. Its goroutine fetches them until it is
+// retired; what was fetched last stays in use as long as nothing better comes.
+type remote struct {
+	spring
+	log    *slog.Logger
+	ctx    context.Context // ends when the entry is retired
+	cancel context.CancelFunc
+	wanted chan struct{} // a request asks for newer keys
+	keys   atomic.Pointer[keySet]
 
 	mu       sync.Mutex
 	flight   chan struct{} // closed when the fetch under way or asked for has ended; nil for none
 	asked    time.Time     // when a request last had a fetch made
 	fetched  time.Time     // when keys last came
+	body     []byte        // as they came; nil for never
 	failed   int           // fetches since then that failed
 	failures int           // fetches that failed since the first
 	problem  string        // why the last one failed; "" where it did not
 }
 
-// newRemote starts fetching at once, in the background.
-func newRemote(url, issuer string, fetch, foreign Fetch, log *slog.Logger) *remote {
+// newRemote starts fetching at once, in the background. What is known already is
+// used until then; nil for nothing.
+func newRemote(p spring, known *Fetched, log *slog.Logger) *remote {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &remote{url: url, issuer: issuer, fetch: fetch, foreign: foreign, log: log.With(slog.String("jwks", url)), ctx: ctx, cancel: cancel, wanted: make(chan struct{}, 1), flight: make(chan struct{})}
+	r := &remote{spring: p, log: log.With(slog.String("jwks", p.url)), ctx: ctx, cancel: cancel, wanted: make(chan struct{}, 1), flight: make(chan struct{})}
+	r.begin(known)
 	go r.run()
 	return r
 }
@@ -105,7 +113,7 @@ func (r *remote) refresh() time.Duration {
 	default:
 	}
 	r.mu.Unlock()
-	set, header, err := r.get()
+	set, body, header, err := r.get()
 	if err == nil {
 		r.install(set)
 	}
@@ -119,27 +127,33 @@ func (r *remote) refresh() time.Duration {
 	if r.problem != "" {
 		r.log.Info("the keys are reachable again")
 	}
-	r.fetched, r.failed, r.problem = time.Now(), 0, ""
+	r.body, r.fetched, r.failed, r.problem = body, time.Now(), 0, ""
 	pause := lifetime(header)
 	return pause - rand.N(pause/10+1) // not all gateways at once
 }
 
-func (r *remote) get() (*keySet, http.Header, error) {
+func (r *remote) get() (*keySet, []byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
 	fetch, url, err := r.locate(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	body, header, err := fetch(ctx, url)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	set, err := parsePublic(body)
+	return set, body, header, err
+}
+
+// parsePublic reads a key set from a network, which may hold no secrets.
+func parsePublic(body []byte) (*keySet, error) {
 	set, err := parseKeySet(body)
 	if err == nil {
 		err = set.dropSecrets()
 	}
-	return set, header, err
+	return set, err
 }
 
 // locate returns where the keys are, and what gets them from there. An issuer is

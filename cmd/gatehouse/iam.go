@@ -14,12 +14,12 @@ import (
 func newIAM(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "iam",
-		Short:   "Ask about users, roles and policies",
+		Short:   "Ask about users, roles and policies; manage access keys",
 		Example: "  gatehouse iam simulate --principal user:ci --action execute-api:Invoke --resource arn:aws:execute-api:local:000000000000:shop/prod/GET/orders",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSimulate(f))
+	cmd.AddCommand(newSimulate(f), newAccessKey(f))
 	return cmd
 }
 

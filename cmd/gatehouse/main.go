@@ -76,8 +76,9 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newRun(f), newCheck(f), newPlan(f), newReload(f), newRoutes(f), newExplain(f),
+		newRun(f), newCheck(f), newPlan(f), newReload(f), newRestart(f), newImport(f), newInit(f), newRoutes(f), newExplain(f),
 		newSchema(), newToken(f), newCA(f), newCertificates(f), newIAM(f), newHash(f), newPolicy(f), newVersion(f),
+		newKeys(f), newTokens(f), newState(f), newAudit(f),
 	)
 	return root
 }

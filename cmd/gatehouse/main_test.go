@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"expand": expand,
 			"silent": silent,
+			"serve":  serving,
 			"await":  await,
 		},
 	})
@@ -84,6 +85,21 @@ func silent(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
 	// Connections wait in the kernel: nobody accepts them.
+}
+
+// serving NAME PATH... starts a service that answers these paths, and 404 to all
+// others, and sets the variable NAME to its address.
+func serving(ts *testscript.TestScript, neg bool, args []string) {
+	mux := http.NewServeMux()
+	for _, path := range args[1:] {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	s := &http.Server{Handler: mux}
+	go func() { _ = s.Serve(l) }()
+	ts.Defer(func() { _ = s.Close() })
+	ts.Setenv(args[0], l.Addr().String())
 }
 
 // await URL TEXT waits until the answer of a URL holds the text.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,8 +36,9 @@ type Keeper struct {
 	book    *book
 	set     *keeper.Set[string, *managed]
 	slots   chan struct{}                       // one for each attempt at a time
-	running sync.WaitGroup                      // the names' goroutines
+	running work                                // the names' goroutines
 	byName  atomic.Pointer[map[string]*managed] // of the last committed lease
+	resting bool                                // between Retire and Resume
 	present *authority                          // of the last committed lease; nil for none
 	cache   *certmagic.Cache                    // certmagic wants one; nothing stays in it
 }
@@ -125,7 +125,9 @@ func (l *Lease) Commit() {
 	byName := make(map[string]*managed, len(l.named))
 	for _, m := range l.named {
 		byName[m.name] = m
-		m.start(l.authority)
+		if !k.resting {
+			m.start(l.authority)
+		}
 	}
 	k.present = l.authority
 	k.byName.Store(&byName)
@@ -150,10 +152,29 @@ func newCache() *certmagic.Cache {
 }
 
 // Retire ends all that is under way, and waits for nothing. Certificates are
-// served all the same. No lease may follow.
+// served all the same. Nothing is begun before Resume. Retire, Pause and Resume
+// are for who holds off leases meanwhile.
 func (k *Keeper) Retire() {
+	k.resting = true
 	for _, m := range *k.byName.Load() {
 		m.Retire()
+	}
+}
+
+// Pause is Retire, and waits until nothing is under way, or ctx ends: then no
+// file is written any more, and another process may. It reports whether it came
+// to that.
+func (k *Keeper) Pause(ctx context.Context) bool {
+	k.Retire()
+	return k.running.wait(ctx)
+}
+
+// Resume attends to the names that Retire or Pause has left, and to those that were
+// named since.
+func (k *Keeper) Resume() {
+	k.resting = false
+	for _, m := range *k.byName.Load() {
+		m.start(k.present)
 	}
 }
 
@@ -161,15 +182,7 @@ func (k *Keeper) Retire() {
 // called once.
 func (k *Keeper) Close(ctx context.Context) {
 	k.set.Close()
-	ended := make(chan struct{})
-	go func() {
-		k.running.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-	}
+	k.running.wait(ctx)
 	if k.cache != nil {
 		k.cache.Stop()
 	}

@@ -23,7 +23,7 @@ type managed struct {
 	served atomic.Pointer[tls.Certificate] // nil until there is one
 
 	mu     sync.Mutex
-	by     *authority // that attends to it; nil until the first start
+	by     *authority // that attends to it; nil until it is started, and once retired
 	from   string     // the CA that the certificate is from; "" for none
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the last run has ended; nil before the first
@@ -113,6 +113,7 @@ func (m *managed) Retire() {
 	if m.cancel != nil {
 		m.cancel()
 	}
+	m.by = nil
 }
 
 // recheck is the longest that a name is left alone: clocks are set, machines

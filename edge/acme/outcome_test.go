@@ -163,6 +163,61 @@ func TestBacksOff(t *testing.T) {
 	})
 }
 
+// hanging is a network that never answers.
+type hanging struct{ asked, under atomic.Int64 }
+
+func (h *hanging) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.asked.Add(1)
+	h.under.Add(1)
+	defer h.under.Add(-1)
+	<-r.Context().Done()
+	time.Sleep(time.Second) // what is under way takes a moment to end
+	return nil, r.Context().Err()
+}
+
+// A pause ends what is under way and waits for it; what follows goes on as before.
+func TestPauses(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "acme")
+	synctest.Test(t, func(t *testing.T) {
+		network := &hanging{}
+		k := NewKeeper(Options{
+			Folder: folder, Log: slog.New(slog.DiscardHandler),
+			Client: func(*x509.CertPool, bool) *http.Client { return &http.Client{Transport: network} },
+		})
+		defer k.Close(context.Background())
+		manage(t, k, Demand{Config: &Config{Directory: "https://ca.test/dir", Agree: true, Key: "ecdsa-p256"}, Names: []string{"a.test"}})
+		synctest.Wait()
+		if network.under.Load() == 0 {
+			t.Fatal("nothing is under way")
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if k.Pause(short) {
+			t.Error("a pause did not wait for what was under way")
+		}
+		if !k.Pause(t.Context()) || network.under.Load() != 0 {
+			t.Errorf("%d requests are under way in a pause", network.under.Load())
+		}
+		before := network.asked.Load()
+		time.Sleep(30 * 24 * time.Hour)
+		if n := network.asked.Load(); n != before {
+			t.Errorf("%d requests in a pause", n-before)
+		}
+		manage(t, k, Demand{Config: &Config{Directory: "https://ca.test/dir", Agree: true, Key: "ecdsa-p256"}, Names: []string{"a.test"}})
+		synctest.Wait()
+		if n := network.asked.Load(); n != before {
+			t.Errorf("%d requests by a lease in a pause", n-before)
+		}
+		for range 2 {
+			k.Resume()
+		}
+		synctest.Wait()
+		if n := network.under.Load(); n != 1 {
+			t.Errorf("%d requests are under way after a pause", n)
+		}
+	})
+}
+
 func manage(t *testing.T, k *Keeper, d Demand) {
 	t.Helper()
 	l := k.Begin()

@@ -36,6 +36,11 @@ it read, and no more:
 
 Why was that answer given? Every answer has an id in its x-amzn-requestid header:
 
+A metered client: an API key, of which a usage plan lets 1000 requests a day through:
+
+  KEY=$(GATEHOUSE keys create -c CONFIG --plan reader --name acme | awk '/^value/ {print $2}')
+  curl --cacert CA -H "x-api-key: $KEY" https://localhost:8443/metered/products
+
   ID=$(curl -s --cacert CA -o /dev/null -w '%header{x-amzn-requestid}' https://localhost:8443/orders)
   GATEHOUSE explain -c CONFIG $ID
 

@@ -46,7 +46,7 @@ func unfilled() []string {
 		"authenticate.error", "authenticate.latency", "authenticate.status", "authorize.latency", "authorize.status",
 		"authorizer.integrationLatency", "authorizer.integrationStatus", "authorizer.latency", "authorizer.requestId", "authorizer.status",
 		"awsEndpointRequestId", "awsEndpointRequestId2", "cipherSuite", "customDomain.basePathMatched", "deploymentId",
-		"identity.apiKey", "identity.apiKeyId",
+		"identity.apiKey",
 		"identity.cognitoAuthenticationProvider", "identity.cognitoAuthenticationType", "identity.cognitoIdentityId", "identity.cognitoIdentityPoolId",
 		"identity.principalOrgId", "identity.vpcId", "identity.vpceId",
 		"integration.requestId", "resourceId", "tlsVersion",
@@ -75,6 +75,7 @@ func requestFields() map[string]field {
 		"identity.userAgent": {text: func(r *Record) string { return r.UserAgent }},
 		"identity.user":      principal,
 		"identity.caller":    principal,
+		"identity.apiKeyId":  {text: apiKeyID},
 		"identity.userArn":   {text: userARN},
 		"identity.accountId": {text: callerAccount},
 
@@ -245,6 +246,13 @@ func aborted(b []byte, r *Record) []byte {
 		return append(b, "true"...)
 	}
 	return append(b, "false"...)
+}
+
+func apiKeyID(r *Record) string {
+	if r.APIKey == nil {
+		return ""
+	}
+	return r.APIKey.ID
 }
 
 func tunnelNumber(of func(*exchange.Tunnel) int64) func([]byte, *Record) []byte {

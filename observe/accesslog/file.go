@@ -62,6 +62,27 @@ type Counts struct {
 // where they are missing, and starts the goroutine that writes it. The path
 // Stdout stands for stdout.
 func Open(path string, stdout io.Writer, log *slog.Logger) (*File, error) {
+	f, err := newFile(path, stdout, log)
+	if err != nil {
+		return nil, err
+	}
+	f.sink.endLine()
+	go f.run()
+	return f, nil
+}
+
+// Join is Open for a log to which another process still writes, whose last line
+// may be one that it is writing now.
+func Join(path string, stdout io.Writer, log *slog.Logger) (*File, error) {
+	f, err := newFile(path, stdout, log)
+	if err != nil {
+		return nil, err
+	}
+	go f.run()
+	return f, nil
+}
+
+func newFile(path string, stdout io.Writer, log *slog.Logger) (*File, error) {
 	f := &File{
 		path:  path,
 		log:   log,
@@ -72,14 +93,14 @@ func Open(path string, stdout io.Writer, log *slog.Logger) (*File, error) {
 		done:  make(chan struct{}),
 	}
 	f.sink = sink{path: path, log: log, out: stdout}
-	if path != Stdout {
+	if path == Stdout {
+		f.sink.most = atomicSize(stdout)
+	} else {
 		f.sink.out = nil
 		if err := f.sink.open(); err != nil {
 			return nil, err
 		}
-		f.sink.endLine()
 	}
-	go f.run()
 	return f, nil
 }
 

@@ -69,6 +69,9 @@ func appendConn(b []byte, x *exchange.Exchange) []byte {
 	if x.Principal != nil {
 		b = text(b, `,"principal":"`, x.Principal.ID)
 	}
+	if x.APIKey != nil {
+		b = text(b, `,"apiKeyId":"`, x.APIKey.ID)
+	}
 	return b
 }
 

@@ -24,6 +24,7 @@ type sink struct {
 	out  io.Writer
 	file *os.File // nil for stdout
 	info os.FileInfo
+	most int // bytes of one write; 0 for any number
 
 	rest    []byte // what a failed write left over
 	cut     bool   // rest begins within a line
@@ -64,6 +65,9 @@ func (s *sink) open() error {
 // endLine ends the line that a process was cut off in, by a full disk or the
 // machine's end, so that the next one does not hang on to it.
 func (s *sink) endLine() {
+	if s.file == nil {
+		return
+	}
 	file, err := os.Open(s.path)
 	if err != nil {
 		return // what may be written need not be readable
@@ -116,7 +120,7 @@ func (s *sink) write(lines []byte) {
 }
 
 func (s *sink) put(lines []byte) {
-	n, err := s.out.Write(lines)
+	n, err := s.send(lines)
 	if err == nil {
 		s.cut = false
 		s.writing.end(s, "the access log is written again")
@@ -126,6 +130,56 @@ func (s *sink) put(lines []byte) {
 	s.cut = n > 0 && lines[n-1] != '\n' || n == 0 && s.cut
 	s.rest = lines[n:]
 	s.writing.tell(s, "the access log cannot be written", slog.Any("error", err))
+}
+
+// pipeSize is what a pipe takes in one piece, whoever else writes to it (PIPE_BUF
+// of Linux).
+const pipeSize = 4096
+
+// atomicSize returns how much of one write to out stays together where another
+// process writes to the same: the one that takes over, or was taken over.
+func atomicSize(out io.Writer) int {
+	file, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		return 0
+	}
+	return pipeSize
+}
+
+// send writes whole lines together, as far as they are short enough.
+func (s *sink) send(lines []byte) (int, error) {
+	if s.most == 0 || len(lines) <= s.most {
+		return s.out.Write(lines)
+	}
+	for sent := 0; ; {
+		rest := lines[sent:]
+		if len(rest) == 0 {
+			return sent, nil
+		}
+		n, err := s.out.Write(rest[:wholeLines(rest, s.most)])
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// wholeLines returns how many bytes of the first lines fit into most: at least
+// one line.
+func wholeLines(lines []byte, most int) int {
+	if len(lines) <= most {
+		return len(lines)
+	}
+	if last := bytes.LastIndexByte(lines[:most], '\n'); last >= 0 {
+		return last + 1
+	}
+	if first := bytes.IndexByte(lines, '\n'); first >= 0 {
+		return first + 1
+	}
+	return len(lines)
 }
 
 // waits reports whether a failed write left something over.

@@ -44,7 +44,7 @@ func accepting(t *testing.T) (string, chan net.Conn) {
 
 func endpointAt(t *testing.T, address string) (*Group, *Endpoint) {
 	t.Helper()
-	g := OpenGroup(GroupKey{Target: address}, Identity{}, dial.New(dial.Options{}), nil, slog.New(slog.DiscardHandler))
+	g := OpenGroup(GroupKey{Target: address}, Identity{}, dial.New(dial.Options{}), nil, nil, slog.New(slog.DiscardHandler))
 	t.Cleanup(g.Retire)
 	return g, g.Members().Endpoints[0]
 }
@@ -227,7 +227,7 @@ func BenchmarkIdleKeep(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	g := OpenGroup(GroupKey{Target: l.Addr().String()}, Identity{}, dial.New(dial.Options{}), nil, slog.New(slog.DiscardHandler))
+	g := OpenGroup(GroupKey{Target: l.Addr().String()}, Identity{}, dial.New(dial.Options{}), nil, nil, slog.New(slog.DiscardHandler))
 	defer g.Retire()
 	e := g.Members().Endpoints[0]
 	e.Keep(open(b, e), time.Now(), 8, time.Minute)

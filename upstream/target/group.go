@@ -98,8 +98,9 @@ type surroundings struct {
 const DefaultDrain = 5 * time.Minute
 
 // OpenGroup returns the group of a target, without waiting for anything. The
-// resolver may be nil where the key asks for no look-up.
-func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, r *dns.Resolver, log *slog.Logger) *Group {
+// resolver may be nil where the key asks for no look-up. What is known of names
+// already is used until they were looked up.
+func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, r *dns.Resolver, known []Name, log *slog.Logger) *Group {
 	host, port, _ := net.SplitHostPort(key.Target)
 	if key.Lookup.Records {
 		host = domainOf(key.Target)
@@ -114,6 +115,7 @@ func OpenGroup(key GroupKey, id Identity, d *dial.Dialer, r *dns.Resolver, log *
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop, g.ready, g.doubt = stop, make(chan struct{}), make(chan struct{}, 1)
 	g.members.Store(&Members{})
+	g.begin(known)
 	go g.resolve(ctx)
 	return g
 }

@@ -30,6 +30,8 @@ type Watch struct {
 	group   *Group
 	options balance.CheckOptions
 	probe   probe
+	handle  string // of the way of probing, for another process
+	sick    []Sick // in the process that was taken over
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -43,10 +45,10 @@ type probed struct {
 }
 
 // OpenWatch begins to watch a group's endpoints. Good says which statuses pass:
-// those that key.Status stands for.
-func OpenWatch(g *Group, key WatchKey, good func(status int) bool, log *slog.Logger) *Watch {
+// those that key.Status stands for. What is known to be sick begins so.
+func OpenWatch(g *Group, key WatchKey, good func(status int) bool, sick []Sick, log *slog.Logger) *Watch {
 	p := probe{path: key.Path, host: key.Host, good: good, grpc: key.GRPC}
-	w := &Watch{group: g, options: key.CheckOptions, probe: p, log: log, probed: map[*Endpoint]*probed{}}
+	w := &Watch{group: g, options: key.CheckOptions, probe: p, handle: key.handle(), sick: sick, log: log, probed: map[*Endpoint]*probed{}}
 	g.mu.Lock()
 	g.watches[w] = struct{}{}
 	g.mu.Unlock()
@@ -69,6 +71,9 @@ func (w *Watch) Of(e *Endpoint) *balance.Health {
 	health := balance.NewHealth(func(c balance.Change) { w.changed(e, c) })
 	if w.retired || !slices.Contains(w.group.Members().Endpoints, e) {
 		return health
+	}
+	if c, ok := w.known(e); ok {
+		health.Begin(c)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.probed[e] = &probed{health, stop}

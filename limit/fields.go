@@ -1,4 +1,4 @@
-package throttle
+package limit
 
 import (
 	"strconv"
@@ -13,33 +13,53 @@ const (
 	limitField  = "Ratelimit"
 )
 
-// policies writes the RateLimit-Policy field: for each throttle its name, the
-// quota and the window in seconds. A token bucket is said as its burst in the
-// time that it takes to fill, rounded up: who keeps to that is never refused.
-func policies(throttles []throttle) string {
+// Policy is one limit as clients are told of it.
+type Policy struct {
+	Name   string        // without quotes or backslashes
+	Quota  int64         // requests
+	Window time.Duration // in which they may come
+}
+
+// Policies writes the RateLimit-Policy field. A token bucket is said as its
+// burst in the time that it takes to fill, rounded up: who keeps to that is never
+// refused.
+func Policies(list []Policy) string {
 	var b []byte
-	for i, t := range throttles {
+	for i, p := range list {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(b, '"')
-		b = append(b, t.policy...)
+		b = append(b, p.Name...)
 		b = append(b, `";q=`...)
-		b = strconv.AppendInt(b, int64(t.limit.Burst()), 10)
+		b = strconv.AppendInt(b, p.Quota, 10)
 		b = append(b, `;w=`...)
-		b = strconv.AppendInt(b, max(1, seconds(t.limit.Window())), 10)
+		b = strconv.AppendInt(b, max(1, seconds(p.Window)), 10)
 	}
 	return string(b)
 }
 
-// tellPolicies adds the filter's policies to the answer.
-func (f *filter) tellPolicies(h *exchange.Head) {
+// TellPolicies adds a RateLimit-Policy field, of one value, to an answer. The
+// value may be shared: it is never written to.
+func TellPolicies(h *exchange.Head, field []string) {
 	before := h.Header[policyField]
 	if len(before) == 0 {
-		h.Header[policyField] = f.field
+		h.Header[policyField] = field
 		return
 	}
-	h.Header[policyField] = append(before[:len(before):len(before)], f.field...)
+	h.Header[policyField] = append(before[:len(before):len(before)], field...)
+}
+
+// Tell notes what a limit leaves, where that is the least so far or where the
+// limit refuses, and has the answer say it.
+func Tell(x *exchange.Exchange, refused bool, left exchange.RateLimit) {
+	last := &x.RateLimit
+	if last.Policy == "" {
+		x.OnHead(tellLimit)
+	}
+	if last.Policy == "" || refused || left.Remaining < last.Remaining {
+		*last = left
+	}
 }
 
 // tellLimit adds what the tightest limit of all filters leaves. Limits that

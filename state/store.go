@@ -1,0 +1,368 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Errors of writes.
+var (
+	ErrExists   = errors.New("it is there already")
+	ErrChanged  = errors.New("somebody else has changed it meanwhile: try again")
+	ErrNotFound = errors.New("it is not there")
+	// ErrAway says that nothing was stored.
+	ErrAway = errors.New("the state's engine is away: nothing was changed, try again when it is back (the log says what is wrong)")
+	// ErrUnsure says that it is not known what became of a write.
+	ErrUnsure = errors.New("the state's engine did not answer: the change may have been made or not, look before you try again")
+)
+
+// Options are what a Store needs.
+type Options struct {
+	Data   string  // folder of the engine's files, and of the copy
+	Config *Config // nil where the file says nothing of state
+	Log    *slog.Logger
+	// Dial connects to servers elsewhere; nil for the net package's way.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Patience is how long Open waits for servers elsewhere; 0 for 3 seconds.
+	Patience time.Duration
+}
+
+// Store is the state. Until Open it is empty and costs nothing. It is safe for
+// concurrent use.
+type Store struct {
+	options Options
+	log     *slog.Logger
+
+	opening sync.Mutex
+	opened  atomic.Bool
+	loaded  atomic.Bool // there is something to go by: the engine's, or the copy's
+	ring    *Keyring
+	cancel  context.CancelFunc
+	ended   chan struct{}
+	again   chan struct{} // of size 1: the engine is to be looked at anew
+
+	mu     sync.Mutex
+	engine *engine
+	kv     jetstream.KeyValue // nil while the engine is away
+	born   time.Time          // when the bucket was made: another one counts its revisions anew
+	tables map[string]*Table
+	dirty  bool // the copy lacks something
+}
+
+// New returns a Store that is not open. Tables are made before it is opened.
+func New(o Options) *Store {
+	return &Store{options: o, log: o.Log, tables: make(map[string]*Table), again: make(chan struct{}, 1)}
+}
+
+// External reports whether the engine is elsewhere.
+func (s *Store) External() bool { return s.options.Config != nil && len(s.options.Config.NATS) > 0 }
+
+// Opened reports whether Open has succeeded.
+func (s *Store) Opened() bool { return s.opened.Load() }
+
+// Loaded reports whether the state is known, from the engine or from the copy of
+// what it last said. Where it is not, who asks for a key must not be told that
+// it is unknown.
+func (s *Store) Loaded() bool { return s.loaded.Load() }
+
+// Keyring returns the master keys; nil until Open.
+func (s *Store) Keyring() *Keyring {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	return s.ring
+}
+
+// firstLoad is how long Open waits for servers elsewhere, where nothing else is
+// said.
+const firstLoad = 3 * time.Second
+
+// Open starts the engine and reads all of the state; once it is open it does
+// nothing. It waits for servers elsewhere only a moment, and then goes by the
+// copy; an engine inside that cannot start is an error.
+func (s *Store) Open(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.opened.Load() {
+		return nil
+	}
+	ring, created, err := OpenKeyring(s.options.Config, s.options.Data)
+	if err != nil {
+		return err
+	}
+	s.ring = ring
+	if s.External() {
+		s.readCopy()
+	}
+	loop, cancel := context.WithCancel(context.Background())
+	first := make(chan error, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(loop, first)
+	}()
+	s.cancel, s.ended = cancel, ended
+	if err = s.awaitFirst(ctx, first); err == nil {
+		err = s.foreign()
+	}
+	if err != nil {
+		cancel()
+		<-ended
+		if created {
+			_ = os.Remove(ring.Path()) // it is no key of anything
+		}
+		return fmt.Errorf("the state: %w", err)
+	}
+	if created {
+		s.log.Warn("a master key was made: keep a copy of it elsewhere, since without it the secrets in the state are lost", slog.String("file", ring.Path()))
+	}
+	s.opened.Store(true)
+	return nil
+}
+
+// foreign reports secrets that no master key at hand opens: to go on would be to
+// refuse everybody's keys.
+func (s *Store) foreign() error {
+	n := 0
+	for _, r := range s.sealedRows() {
+		if _, err := s.ring.Open(r.table.prefix+r.id, r.value); err != nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of its secrets cannot be opened with the master key of %s: %w", n, cmp.Or(s.ring.Path(), "the configuration"), ErrNoKey)
+}
+
+// awaitFirst waits for the first load. Of an engine elsewhere it waits a moment.
+func (s *Store) awaitFirst(ctx context.Context, first <-chan error) error {
+	var late <-chan time.Time
+	if s.External() {
+		late = time.After(cmp.Or(s.options.Patience, firstLoad))
+	}
+	select {
+	case err := <-first:
+		return err
+	case <-late:
+		s.log.Warn("the state's servers are away; requests go by the copy of what they last said", slog.Bool("copy", s.Loaded()))
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close writes the copy and ends the engine. It does nothing where the Store is
+// not open.
+func (s *Store) Close() {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if !s.opened.Swap(false) {
+		return
+	}
+	s.cancel()
+	<-s.ended
+}
+
+// nudge has the engine looked at anew.
+func (s *Store) nudge() {
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
+}
+
+// Table is the part of the state whose keys begin with one word.
+type Table struct {
+	store   *Store
+	prefix  string
+	sealed  bool // values are secrets
+	changed func(id string, value []byte)
+	rows    map[string]row // under the Store's mu
+}
+
+type row struct {
+	value    []byte
+	revision uint64
+	gone     bool // deleted; kept so that older news does not bring it back
+}
+
+// Row is one value with its revision.
+type Row struct {
+	Value    []byte // never written to
+	Revision uint64
+}
+
+// Table returns the table of a name, made of small letters. Changed, which may
+// be nil, is called for each row as it is read or changes, with nil where it was
+// deleted; one call at a time, and it must not write to the Store. It is called
+// before Open, once for a name.
+func (s *Store) Table(name string, changed func(id string, value []byte)) *Table {
+	t := &Table{store: s, prefix: name + ".", changed: changed, rows: make(map[string]row)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables[t.prefix] = t
+	return t
+}
+
+// Secrets is Table for values that are encrypted under the master key wherever
+// they are kept, and bound to their place.
+func (s *Store) Secrets(name string, changed func(id string, value []byte)) *Table {
+	t := s.Table(name, changed)
+	t.sealed = true
+	return t
+}
+
+func (s *Store) tableOf(key string) (*Table, string) {
+	i := strings.IndexByte(key, '.')
+	if i < 0 {
+		return nil, ""
+	}
+	return s.tables[key[:i+1]], key[i+1:]
+}
+
+// Get returns a row; none where it is a secret that cannot be opened.
+func (t *Table) Get(id string) (Row, bool) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	r, ok := t.rows[id]
+	if !ok || r.gone {
+		return Row{}, false
+	}
+	value, err := t.plain(id, r.value)
+	return Row{value, r.revision}, err == nil
+}
+
+// plain returns a value as its owner knows it.
+func (t *Table) plain(id string, value []byte) ([]byte, error) {
+	if !t.sealed {
+		return value, nil
+	}
+	return t.store.ring.Open(t.prefix+id, value)
+}
+
+// Each calls f for each row, in no order, secrets as they are stored. F must not
+// call the Store.
+func (t *Table) Each(f func(id string, r Row)) {
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	for id, r := range t.rows {
+		if !r.gone {
+			f(id, Row{r.value, r.revision})
+		}
+	}
+}
+
+// Create stores a row that is not there yet; ErrExists where it is.
+func (t *Table) Create(ctx context.Context, id string, value []byte) error {
+	err := t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
+		return kv.Create(ctx, key, value)
+	})
+	if errors.Is(err, ErrChanged) {
+		return ErrExists
+	}
+	return err
+}
+
+// Put stores a row, whatever is there.
+func (t *Table) Put(ctx context.Context, id string, value []byte) error {
+	return t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
+		return kv.Put(ctx, key, value)
+	})
+}
+
+// Update stores a row where it has the revision still; ErrChanged where it has
+// not.
+func (t *Table) Update(ctx context.Context, id string, value []byte, revision uint64) error {
+	return t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
+		return kv.Update(ctx, key, value, revision)
+	})
+}
+
+// Delete deletes a row where it has the revision still; ErrChanged where it has
+// not.
+func (t *Table) Delete(ctx context.Context, id string, revision uint64) error {
+	return t.write(ctx, id, nil, func(ctx context.Context, kv jetstream.KeyValue, key string, _ []byte) (uint64, error) {
+		// The deletion's own revision is not told. One above the row's is newer than
+		// the row, and not newer than whatever comes after the deletion.
+		return revision + 1, kv.Delete(ctx, key, jetstream.LastRevision(revision))
+	})
+}
+
+// writeTimeout is how long a write waits for its acknowledgement.
+const writeTimeout = 5 * time.Second
+
+// write makes a change durable, and then holds for this gateway at once.
+func (t *Table) write(ctx context.Context, id string, value []byte, do func(_ context.Context, _ jetstream.KeyValue, key string, value []byte) (uint64, error)) error {
+	s := t.store
+	if t.sealed && value != nil && s.ring != nil {
+		value = s.ring.Seal(t.prefix+id, value)
+	}
+	s.mu.Lock()
+	kv, e := s.kv, s.engine
+	s.mu.Unlock()
+	if kv == nil || !e.alive() {
+		s.nudge()
+		return ErrAway
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	defer context.AfterFunc(e.sound, cancel)() // no answer will come then
+	revision, err := do(ctx, kv, t.prefix+id, value)
+	if err != nil {
+		return s.failed(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.apply(id, value, revision, value == nil)
+	s.dirty = true
+	return nil
+}
+
+// failed says what an error of the engine means.
+func (s *Store) failed(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return ErrChanged
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		s.nudge()
+		return ErrUnsure
+	}
+	s.nudge()
+	s.log.Error("the state could not be written", slog.Any("error", err))
+	return fmt.Errorf("%w: %w", ErrUnsure, err)
+}
+
+// apply makes a row hold what the engine has said of it, unless it is old news.
+// Under mu.
+func (t *Table) apply(id string, value []byte, revision uint64, gone bool) {
+	before, there := t.rows[id]
+	if there && revision <= before.revision {
+		return
+	}
+	t.rows[id] = row{value, revision, gone}
+	if t.changed == nil || gone && (!there || before.gone) {
+		return
+	}
+	if gone {
+		t.changed(id, nil)
+		return
+	}
+	value, err := t.plain(id, value)
+	if err != nil {
+		t.store.log.Error("a secret of the state cannot be opened", slog.String("key", t.prefix+id), slog.Any("error", err))
+		return
+	}
+	t.changed(id, value)
+}

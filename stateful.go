@@ -1,0 +1,41 @@
+package gatehouse
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"gatehouse/config"
+)
+
+// needsState reports whether the configuration, or what was stored before, needs
+// the state. Where nothing does, it is not opened, and costs nothing.
+func (cfg *Config) needsState() bool {
+	if cfg.State != nil || len(cfg.Plans) > 0 {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(cfg.Data.Value, "state"))
+	return err == nil
+}
+
+// openState opens the state and what is kept in it; once it is open it does
+// nothing.
+func (k *keepers) openState(ctx context.Context, data string) error {
+	if k.state.Opened() {
+		return nil
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	if err := k.usage.Prepare(data); err != nil {
+		return err
+	}
+	if err := k.state.Open(ctx); err != nil {
+		return err
+	}
+	k.usage.Start()
+	return nil
+}
+
+// sameState reports whether two configurations keep the state in the same place.
+func sameState(a, b *Config) bool { return config.Digest(a.State) == config.Digest(b.State) }
