@@ -25,10 +25,10 @@ run: build ## build, then run the example shop behind the gateway
 test: ## install what is missing, run every test, then the concurrent ones under the race detector
 	scripts/setup test
 	go test -timeout 8m ./...
-	packages=$$(scripts/concurrent) && go test -race -short -timeout 4m $$packages
+	packages=$$(scripts/concurrent) && go test -race -short -timeout 8m $$packages
 
 unit: ## run the tests that need nothing installed
-	go test -short -timeout 4m ./...
+	go test -short -timeout 8m ./...
 
 check: ## formatting, vet, staticcheck, modules, generated files, architecture
 	scripts/check

@@ -25,6 +25,8 @@ type scenario struct {
 	start       bool   // measures the start instead of requests
 	handshakes  bool   // every request comes on a connection of its own
 	paced       bool   // requests come at a given rate, answered or not
+	callers     bool   // measures what each way of knowing and judging callers adds, for Gatehouse alone
+	caller      string // one of these ways; "" for none
 	idle        int    // above 0: measures the memory of so many idle connections instead of requests
 
 	// most is the highest ratio to nginx that Gatehouse means to have; 0 where
@@ -49,6 +51,7 @@ func cases() []scenario {
 		{name: "plain", title: "Plain proxy, small JSON, Gatehouse with access log and metrics, the others without a log", connections: 64, logs: logGatehouse},
 		{name: "logged", title: "Plain proxy, small JSON, everyone writes an access log to a file", connections: 64, logs: logAll},
 		{name: "routes", title: fmt.Sprintf("%d routes, requests spread over them, no access logs", routeCount), connections: 64, routes: routeCount},
+		{name: "callers", title: "Gatehouse alone: what ways of knowing and judging callers add to a request, no access log", connections: 64, callers: true},
 		{name: "start", title: "Start to first answer over TLS, and memory at rest", tls: true, start: true},
 	}
 }

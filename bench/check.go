@@ -18,6 +18,9 @@ import (
 func verify(ctx context.Context, c scenario, l load) error {
 	client := clientOf(l)
 	defer client.CloseIdleConnections()
+	if c.caller != "" {
+		return verifyCaller(ctx, client, c, l)
+	}
 	if c.secured() {
 		if err := refuses(ctx, client, l, c, l.tokens[0]); err != nil {
 			return err

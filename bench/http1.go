@@ -44,14 +44,22 @@ func (w *worker) keepAlive(conn net.Conn) error {
 // path and every token occurs.
 func (l *load) prepare() {
 	l.requests = nil
-	for i := range max(len(l.paths), len(l.tokens)) {
-		credentials := ""
+	for i := range max(len(l.paths), len(l.tokens), len(l.lines)) {
+		credentials := l.line(i)
 		if token := l.token(i); token != "" {
 			credentials = "Authorization: Bearer " + token + "\r\n"
 		}
 		l.requests = append(l.requests, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\nAccept: */*\r\n%s\r\n",
 			l.paths[i%len(l.paths)], host, credentials))
 	}
+}
+
+// line is the i-th request's further header lines.
+func (l *load) line(i int) string {
+	if len(l.lines) == 0 {
+		return ""
+	}
+	return l.lines[i%len(l.lines)]
 }
 
 // request is the bytes of a connection's i-th request, counted from its first.

@@ -21,6 +21,7 @@ type load struct {
 	streams     int // above 0: HTTP/2 with so many requests in flight on each connection
 	paths       []string
 	tokens      []string // used in turn; none for open routes
+	lines       []string // further header lines of requests, used in turn
 	body        []byte   // of every answer
 	handshakes  bool     // a connection carries one request
 	rate        float64  // requests a second in all, answered or not; 0 for a closed loop

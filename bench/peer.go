@@ -76,7 +76,7 @@ func gatehousePeer(o options) peer {
 	return peer{
 		name:    "gatehouse",
 		program: locate(o.gatehouse),
-		files:   map[string]string{"gatehouse.yaml.tmpl": "gatehouse.yaml"},
+		files:   map[string]string{"gatehouse.yaml.tmpl": "gatehouse.yaml", "gatehouse.cedar.tmpl": "bench.cedar"},
 		argv:    func(s site) []string { return []string{"run", "-c", filepath.Join(s.Dir, "gatehouse.yaml")} },
 		env:     func(site) []string { return []string{"GOMAXPROCS=1"} },
 		version: []string{"version"},

@@ -125,6 +125,24 @@ func (r caseResult) ratios(e entry, base string, of func(sample) float64) []floa
 	return ratios
 }
 
+// added is the median, over the rounds, of the CPU time that a request costs
+// above another row's in the same round, in microseconds.
+func (r caseResult) added(e entry, base string) string {
+	other := r.entry(base)
+	var more []float64
+	for _, s := range e.Samples {
+		for _, b := range other.Samples {
+			if b.Round == s.Round {
+				more = append(more, cpuMicros(s)-cpuMicros(b))
+			}
+		}
+	}
+	if len(more) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", median(more))
+}
+
 func (e entry) median(of func(sample) float64) float64 {
 	var values []float64
 	for _, s := range e.Samples {

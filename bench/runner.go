@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -98,6 +99,8 @@ func (b *bench) runAll(ctx context.Context, chosen []scenario) []caseResult {
 			result = b.runIdle(ctx, c)
 		case c.paced:
 			result = b.runPaced(ctx, c)
+		case c.callers:
+			result = b.runCallers(ctx, c)
 		default:
 			result = b.runCase(ctx, c)
 		}
@@ -120,8 +123,12 @@ func (b *bench) runCase(ctx context.Context, c scenario) caseResult {
 
 // contest starts every proxy and has them measured in rounds.
 func (b *bench) contest(ctx context.Context, c scenario, measured func(round int, running []*contender)) caseResult {
+	return b.contestOf(ctx, c, b.lineUp(c), measured)
+}
+
+// contestOf is contest of those in a field.
+func (b *bench) contestOf(ctx context.Context, c scenario, field []candidate, measured func(round int, running []*contender)) caseResult {
 	result := caseResult{Case: c.name, Title: c.title, Most: c.most}
-	field := b.lineUp(c)
 	var running []*contender
 	defer func() {
 		for _, r := range running {
@@ -195,6 +202,9 @@ func (b *bench) start(ctx context.Context, p peer, c scenario, e *entry) (*conte
 	}
 	r.used = func() (usage, error) { return b.usageOf(r.process) }
 	if err = r.process.waitAccepting(ctx, s.Address); err == nil {
+		err = b.introduce(ctx, p, c, r)
+	}
+	if err == nil {
 		err = verify(ctx, c, r.load)
 	}
 	if err != nil {
@@ -283,7 +293,7 @@ func (b *bench) siteFor(p peer, c scenario) (site, error) {
 		Dir:     filepath.Join(b.dir, fmt.Sprintf("%02d-%s-%s", b.serial, c.name, p.name)),
 		Backend: b.backend.address(), Host: host, TLS: c.tls, HTTP2: c.streams > 0, Big: c.big,
 		Cert: b.keys.file("cert.pem"), Key: b.keys.file("key.pem"), Both: b.keys.file("both.pem"),
-		Routes: c.routePaths(), Root: os.Geteuid() == 0, Module: p.module, Idle: c.idle,
+		Routes: c.routePaths(), Root: os.Geteuid() == 0, Module: p.module, Idle: c.idle, Caller: c.caller,
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return site{}, err
@@ -291,9 +301,9 @@ func (b *bench) siteFor(p peer, c scenario) (site, error) {
 	if c.logsFor(p) {
 		s.Log = filepath.Join(s.Dir, "access.log")
 	}
-	if c.secured() {
+	if c.secured() || c.caller != "" {
 		s.Token = &tokenSite{
-			Algorithm: c.algorithm, Issuer: issuer, Audience: audience, Secret: b.keys.secret,
+			Algorithm: cmp.Or(c.algorithm, "HS256"), Issuer: issuer, Audience: audience, Secret: b.keys.secret,
 			PublicKey: b.keys.file("public.pem"), KeySet: b.keys.file("jwks.json"),
 			PublicDER: b.keys.publicDER,
 		}

@@ -26,6 +26,7 @@ type site struct {
 	Log       string   // the access log's file; empty for none
 	Routes    []string // the fixed parts of many routes; empty for one route
 	Idle      int      // how many connections are to be held; 0 for the usual few
+	Caller    string   // how callers are known and judged; "" for what Token says
 	Root      bool     // whether we run as root
 	Module    string
 	Token     *tokenSite // nil where the route is open

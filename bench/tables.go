@@ -37,6 +37,9 @@ func summaryTable(b *strings.Builder, results []caseResult) {
 	fmt.Fprintln(b, "| case | figure | Gatehouse | nginx | HAProxy | Caddy | Gatehouse to nginx (least, most) | aim, at most |")
 	fmt.Fprintln(b, "|---|---|---|---|---|---|---|---|")
 	for _, r := range results {
+		if r.entry("gatehouse") == nil {
+			continue // it compares Gatehouse with itself
+		}
 		f := r.figure()
 		fmt.Fprintf(b, "| %s | %s |", r.Title, f.name)
 		for _, name := range []string{"gatehouse", "nginx", "haproxy", "caddy"} {
@@ -125,6 +128,9 @@ func (r caseResult) columns() []column {
 	f := r.figure()
 	toNginx := column{"to nginx", func(e entry) string { return r.ratio(e, "nginx", f.of) }}
 	columns := []column{number(f.name, f.format, f.of), toNginx}
+	if r.entry(open) != nil {
+		columns[1] = column{"added to open, us", func(e entry) string { return r.added(e, open) }}
+	}
 	switch f.name {
 	case "start, ms", "memory, KiB/connection":
 		return append(columns, number("RSS MiB", "%.1f", rssMiB))

@@ -291,7 +291,7 @@ func cure(scheme value.Node) string {
 	case kind == "":
 		return "the document does not say what it is"
 	}
-	return "callers are known by JWT alone in this version: say none where the service itself looks at the credential"
+	return "write an authorizer that knows it, such as {basic: ...}, {mtls: ...}, {iam: {}} or {http: ...}, or say none where the service itself looks at the credential"
 }
 
 // access says who may call operations without security, and those whose
