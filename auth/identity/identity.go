@@ -83,7 +83,8 @@ func (f *filter) claim(h http.Header) {
 	}
 }
 
-// alike reports whether two names differ in case, and in "_" for "-", at most.
+// alike reports whether two names differ in case and punctuation at most: behind CGI
+// and its like all of it is one character.
 func alike(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -100,10 +101,10 @@ func folded(c byte) byte {
 	switch {
 	case 'A' <= c && c <= 'Z':
 		return c | 0x20
-	case c == '_':
-		return '-'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
 	}
-	return c
+	return '-'
 }
 
 func (f *filter) tell(x *exchange.Exchange, r *http.Request, p *exchange.Principal) {

@@ -48,7 +48,7 @@ func TestHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := http.Header{"X-User": {"eve"}, "X_user": {"eve"}, "x-email": {"eve"}, "X_EMAIL": {"eve"}, "X-Roles": {"admin"}, "X-N": {"1"}, "X-Other": {"stays"}}
+	forged := http.Header{"X-User": {"eve"}, "X_user": {"eve"}, "x-email": {"eve"}, "X_EMAIL": {"eve"}, "X.Email": {"eve"}, "X-Roles": {"admin"}, "X-N": {"1"}, "X-Other": {"stays"}}
 	for _, tc := range []struct {
 		name   string
 		claims map[string]any
@@ -68,7 +68,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 		left := map[string][]string(h)
-		if len(left["X_user"])+len(left["X_EMAIL"])+len(left["x-email"]) != 0 || h.Get("X-Other") != "stays" {
+		if len(left["X_user"])+len(left["X_EMAIL"])+len(left["x-email"])+len(left["X.Email"]) != 0 || h.Get("X-Other") != "stays" {
 			t.Errorf("%s: %v", tc.name, h)
 		}
 	}
