@@ -78,7 +78,11 @@ func audited[T any](g *Gateway, name string, do func(context.Context, T) (any, d
 	}
 }
 
+// stateForActs opens the state, unless it is another process's by now.
 func (g *Gateway) stateForActs(ctx context.Context) error {
+	if g.handed.Load() {
+		return errHanded
+	}
 	return g.keepers.openState(ctx, g.current.Load().config.Data.Value)
 }
 
@@ -90,6 +94,8 @@ func readDocument(document []byte, out any) error {
 	}
 	return nil
 }
+
+var errHanded = errors.New("another process has taken over: ask that one")
 
 // KeyRef names an API key in a call.
 type KeyRef struct {

@@ -64,6 +64,7 @@ type Gateway struct {
 	base        uint64           // the predecessor's generation
 	known       known            // to the predecessor, until the gateway serves
 	handing     sync.Mutex       // held while another process takes over
+	handed      atomic.Bool      // the state is the other process's
 	restarting  sync.Mutex
 	released    chan struct{} // closed once another process has taken over
 }

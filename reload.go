@@ -28,10 +28,8 @@ func (g *Gateway) install(cfg *Config) error {
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
 		return err
 	}
-	if cfg.needsState() && !g.waits() {
-		if err := g.keepers.openState(context.Background(), cfg.Data.Value); err != nil {
-			return err
-		}
+	if err := g.prepareState(cfg); err != nil {
+		return err
 	}
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()

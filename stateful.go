@@ -37,5 +37,17 @@ func (k *keepers) openState(ctx context.Context, data string) error {
 	return nil
 }
 
+// prepareState opens the state where it is needed. While it is still the running
+// gateway's, it looks for what would fail once there is no way back.
+func (g *Gateway) prepareState(cfg *Config) error {
+	switch {
+	case !cfg.needsState():
+		return nil
+	case g.waits():
+		return g.keepers.state.Check()
+	}
+	return g.keepers.openState(context.Background(), cfg.Data.Value)
+}
+
 // sameState reports whether two configurations keep the state in the same place.
 func sameState(a, b *Config) bool { return config.Digest(a.State) == config.Digest(b.State) }

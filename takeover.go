@@ -190,13 +190,18 @@ func (g *Gateway) quiet(to int) (resume func()) {
 	k, reopen := g.keepers, false
 	k.audit.note(ctx, "hand-over", map[string]string{"to": fmt.Sprint(to)}, nil)
 	k.audit.pause()
+	g.handed.Store(true)
+	k.usage.Close() // both count under one name
 	if !k.state.External() && k.state.Opened() {
 		reopen = true
-		k.usage.Close()
 		k.state.Close()
 	}
 	return func() {
+		g.handed.Store(false)
 		k.acme.Resume()
+		if k.state.Opened() {
+			k.usage.Start()
+		}
 		if err := k.audit.resume(); err != nil {
 			g.log.Error("nothing is audited until the gateway is restarted", "error", err)
 		}

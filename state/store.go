@@ -46,6 +46,7 @@ type Store struct {
 
 	opening sync.Mutex
 	opened  atomic.Bool
+	awaited atomic.Bool // somebody needs the state, whether or not it could be opened
 	loaded  atomic.Bool // there is something to go by: the engine's, or the copy's
 	ring    *Keyring
 	cancel  context.CancelFunc
@@ -76,6 +77,21 @@ func (s *Store) Opened() bool { return s.opened.Load() }
 // it is unknown.
 func (s *Store) Loaded() bool { return s.loaded.Load() }
 
+// Missing reports whether somebody needs the state and it is not known.
+func (s *Store) Missing() bool { return s.awaited.Load() && !s.loaded.Load() }
+
+// Check reports what Open would fail with whatever the engine does: a master key
+// that cannot be had.
+func (s *Store) Check() error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if s.opened.Load() {
+		return nil
+	}
+	_, _, err := OpenKeyring(s.options.Config, s.options.Data)
+	return err
+}
+
 // Keyring returns the master keys; nil until Open.
 func (s *Store) Keyring() *Keyring {
 	s.opening.Lock()
@@ -96,6 +112,7 @@ func (s *Store) Open(ctx context.Context) error {
 	if s.opened.Load() {
 		return nil
 	}
+	s.awaited.Store(true)
 	ring, created, err := OpenKeyring(s.options.Config, s.options.Data)
 	if err != nil {
 		return err

@@ -205,6 +205,64 @@ func askWith(t *testing.T, address, key string) int {
 	return answer.StatusCode
 }
 
+// TestTakeOverKeepsTheState: a process that takes over has every key, every count
+// and the audit of the one before, which two never have open at once.
+func TestTakeOverKeepsTheState(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
+	if _, err := programs(); err != nil {
+		t.Fatal(err)
+	}
+	dir, address := filepath.Join(t.TempDir(), "gateway"), freeAddress(t)
+	write(t, filepath.Join(dir, "gatehouse.yaml"), fmt.Appendf(nil, stateConfig, address))
+	client := admin.Dial(filepath.Join(dir, "data"))
+	binary := filepath.Join(os.Getenv(programsKey), "gatehouse")
+	gateway := launch(t, dir, binary, "run")
+	ready(t, client, gateway)
+	var key usage.Created
+	if err := client.Act(t.Context(), "keys/create", usage.Wish{Name: "acme", Plan: "gold"}, &key); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for range 4 {
+		for range 5 {
+			if status := askWith(t, address, key.Value); status != 200 {
+				t.Fatalf("%d\n%s", status, gateway.said)
+			}
+			asked++
+		}
+		next := launch(t, dir, binary, "run", "--take-over")
+		if code := gateway.ends(); code != 0 {
+			t.Fatalf("exit code %d\n%s\n%s", code, gateway.said, next.said)
+		}
+		gateway = next
+		ready(t, client, gateway)
+	}
+	var used usage.Use
+	if err := client.Act(t.Context(), "keys/usage", gatehouse.KeyRef{ID: key.ID}, &used); err != nil || used.Used != int64(asked) {
+		t.Errorf("%d of %d are counted, %v", used.Used, asked, err)
+	}
+	if err := client.Act(t.Context(), "keys/disable", gatehouse.KeyRef{ID: key.ID}, nil); err != nil {
+		t.Error(err)
+	}
+	if status := askWith(t, address, key.Value); status != 403 {
+		t.Errorf("a disabled key: %d", status)
+	}
+	gateway.signal(syscall.SIGTERM)
+	if code := gateway.ends(); code != 0 || strings.Contains(gateway.said.String(), "level=ERROR") {
+		t.Errorf("exit code %d\n%s", code, gateway.said)
+	}
+	cfg, err := gatehouse.Load(filepath.Join(dir, "gatehouse.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports, err := gatehouse.VerifyAudit(cfg, "")
+	if err != nil || len(reports[0].Problems)+len(reports[1].Problems) > 0 {
+		t.Errorf("the audit: %+v %+v %v", reports[0], reports[1], err)
+	}
+}
+
 // The state costs nothing where nothing needs it, comes with a reload or with the
 // first act, and stays in its place.
 func TestStateOnDemand(t *testing.T) {

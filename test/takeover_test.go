@@ -57,14 +57,21 @@ func (g *generations) next(takeOver bool) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	run := make(chan error, 1)
-	go func() { run <- next.Run(ctx) }()
+	run, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		run <- next.Run(ctx)
+	}()
 	before := g.stop
 	g.Gateway, g.ended, g.run = next, g.run, run
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		if before != nil {
 			before()
+		}
+		select { // it writes below the data folder until then
+		case <-done:
+		case <-time.After(5 * time.Second):
 		}
 	})
 	return nil

@@ -24,7 +24,9 @@ func (c *call) send() (dead bool, f *failure) {
 	now := c.x.Now()
 	c.clock = clock{sent: now}
 	c.in.Reset(c)
-	c.in.Expect(c.bulky.Load())
+	if c.r.ProtoMajor == 1 { // by HTTP/2 a client may have many answers wait at once
+		c.in.Roomy(c.bulky.Load())
+	}
 	c.conn.WaitAtLeast(now, slice)
 	if len(c.out) > unguarded {
 		until := now.Add(c.Service.config.Timeouts.Answer.D())

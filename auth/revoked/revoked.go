@@ -120,9 +120,9 @@ func (l *List) drop(r *Rule) {
 	}
 }
 
-// Unknown reports whether nobody can tell what is revoked: the state is shared,
-// and has never been read. No credential is to be taken then.
-func (l *List) Unknown() bool { return l.store.External() && !l.store.Loaded() }
+// Unknown reports whether nobody can tell what is revoked: there is a state, and
+// it could not be read. No credential is to be taken then.
+func (l *List) Unknown() bool { return l.store.Missing() }
 
 // Revoked returns why a caller's credential must not be taken any more; "" where
 // it may be.

@@ -33,9 +33,11 @@ func bad(format string, args ...any) error {
 // from a pool; Park gives it back.
 type Reader struct {
 	src   io.Reader
-	first int // how large a buffer to begin with
-	head  int // bytes that a head may have
-	count int // fields that it may have
+	usual int  // how large a buffer to begin with
+	first int  // and how large for this message
+	roomy bool // huge ones may be used
+	head  int  // bytes that a head may have
+	count int  // fields that it may have
 	buf   []byte
 	r, w  int // buf[r:w] is not yet read
 	got   bool
@@ -47,18 +49,19 @@ type Reader struct {
 
 // NewReader returns a Reader for answers, to be Reset before use.
 func NewReader() *Reader {
-	return &Reader{first: LargeBuffer, head: MaxHead, count: MaxFields, spans: make([]span, 0, 32)}
+	return &Reader{usual: LargeBuffer, first: LargeBuffer, head: MaxHead, count: MaxFields, spans: make([]span, 0, 32)}
 }
 
 // NewRequestReader returns a Reader for requests whose heads have at most so
 // many bytes and fields, to be Reset before use.
 func NewRequestReader(head, fields int) *Reader {
-	return &Reader{first: SmallBuffer, head: head, count: fields, spans: make([]span, 0, 16)}
+	return &Reader{usual: SmallBuffer, first: SmallBuffer, head: head, count: fields, spans: make([]span, 0, 16)}
 }
 
 // Reset makes the Reader read from src, from the beginning of a message. Nil
 // lets go of the source.
 func (rd *Reader) Reset(src io.Reader) {
+	rd.first, rd.roomy = rd.usual, false
 	if cap(rd.buf) != rd.first {
 		rd.drop()
 	}
@@ -76,14 +79,12 @@ func (rd *Reader) Preload(b []byte) {
 	rd.got = true
 }
 
-// Expect says whether the next answer will be larger than a large buffer. It
-// follows Reset.
-func (rd *Reader) Expect(huge bool) {
-	rd.first = LargeBuffer
-	if huge {
+// Roomy lets a large body pass in pieces of huge buffers, and has the Reader begin
+// with one where the next message is expected to need it. It follows Reset.
+func (rd *Reader) Roomy(expected bool) {
+	rd.roomy = true
+	if expected {
 		rd.first = HugeBuffer
-	}
-	if cap(rd.buf) != rd.first {
 		rd.drop()
 	}
 }
@@ -128,7 +129,7 @@ func (rd *Reader) Received() bool { return rd.got }
 func (rd *Reader) room(n int) {
 	if rd.r == rd.w {
 		rd.r, rd.w = 0, 0
-		if rd.body.left > LargeBuffer && len(rd.buf) == LargeBuffer {
+		if rd.roomy && rd.body.left > LargeBuffer && len(rd.buf) == LargeBuffer {
 			Recycle(rd.buf)
 			rd.buf = Buffer(HugeBuffer)
 		}
