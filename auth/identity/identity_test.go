@@ -149,3 +149,18 @@ func BenchmarkTell(b *testing.B) {
 		chain.tell(x, r, p)
 	}
 }
+
+func BenchmarkSign(b *testing.B) {
+	c, _ := load(`identity: {token: {audience: orders}}`)
+	key, err := devkey.OpenFile(b.TempDir(), "identity-key.json", "gatehouse-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	chain := New(c, key)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).(*filter)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := chain.token.of(caller(nil), time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
