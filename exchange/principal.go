@@ -9,10 +9,10 @@ type Principal struct {
 	Subject string         // who it is, in the issuer's words
 	Scopes  []string       // what the credential is good for
 	Claims  map[string]any // the credential's own claims
-	APIKey  string         // the key of a usage plan that the authorizer names for the caller; "" for none, and never logged
 	Rights  Rights         // what it may do by policies of its own; nil for kinds that have none
 	// UsageKey is the API key that the authorizer says the caller has
-	// (usageIdentifierKey): it takes the place of one in a header.
+	// (usageIdentifierKey): it takes the place of one in a header. It is never
+	// logged.
 	UsageKey string
 }
 

@@ -68,7 +68,7 @@ func (a *Authorizer) read(body []byte, who string) (*outcome, error) {
 		name = who
 	}
 	o.principal = exchange.NewPrincipal("custom", a.issuer, name)
-	o.principal.Claims, o.principal.APIKey = context, key
+	o.principal.Claims, o.principal.UsageKey = context, key
 	return o, nil
 }
 

@@ -117,7 +117,7 @@ func TestPolicyByRequest(t *testing.T) {
 		if tc.want == 403 && (v.Type != "AccessDeniedException" || strings.HasSuffix(v.Message, "explicit deny") != (tc.target == "/orders/13")) {
 			t.Errorf("%s %s: %+v", tc.method, tc.target, v)
 		}
-		if who := v.Principal; who != nil && (who.ID != "custom:"+p.URL+"/check|ann" || who.Claims["tier"] != "gold" || who.APIKey != "k-1") {
+		if who := v.Principal; who != nil && (who.ID != "custom:"+p.URL+"/check|ann" || who.Claims["tier"] != "gold" || who.UsageKey != "k-1") {
 			t.Errorf("%+v", who)
 		}
 	}
