@@ -1,7 +1,11 @@
 package test
 
 import (
+	"crypto/x509"
 	"net"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,6 +36,7 @@ func TestShop(t *testing.T) {
 		`{"message":"Forbidden"}`,
 		``, // another
 		`"status":"placed"`,
+		`{"message":"Unauthorized"}`,
 		`{"orders":[]}`,
 		`User: arn:aws:iam::000000000000:user/courier is not authorized to perform: execute-api:Invoke`,
 		``, // an API key
@@ -40,7 +45,7 @@ func TestShop(t *testing.T) {
 		`refused by auth (no-credential)`,
 	} {
 		if i >= len(answers) || !strings.Contains(answers[i], want) {
-			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 13))[i], want)
+			t.Errorf("line %d of %d: %q, want %q", i+1, len(answers), slices.Concat(answers, make([]string, 14))[i], want)
 		}
 	}
 	for url, want := range map[string]string{"http://127.0.0.1:9901/metrics": "gatehouse_requests_total", "-k https://localhost:8443/public/": "<h1>The shop</h1>"} {
@@ -48,6 +53,7 @@ func TestShop(t *testing.T) {
 			t.Errorf("%s: %s", url, got)
 		}
 	}
+	shopLogin(t, dir)
 	shop.signal(syscall.SIGINT)
 	if code := shop.ends(); code != 0 {
 		t.Errorf("after an interrupt it ends with %d:\n%s", code, shop.said)
@@ -56,6 +62,39 @@ func TestShop(t *testing.T) {
 		t.Errorf("it says\n%s", shop.said)
 	}
 	free(t)
+}
+
+// shopLogin logs in and out at the shop as a person with a browser does.
+func shopLogin(t *testing.T, dir string) {
+	t.Helper()
+	authority, err := os.ReadFile(filepath.Join(dir, "examples/shop/data/authority.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	bob := newPerson(t, &running{roots: roots, fixed: shopAddresses[0]}, true)
+	asked, page := bob.navigate("/account?from=shop")
+	if asked.Request.URL.Host != "127.0.0.1:9103" || !strings.Contains(page, `<form method="post">`) || !strings.Contains(page, `name="user" value="bob"`) {
+		t.Fatalf("%d at %s: %s", asked.StatusCode, asked.Request.URL, page)
+	}
+	back, err := bob.client.PostForm(asked.Request.URL.String(), url.Values{"user": {"bob"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = back.Body.Close()
+	if back.StatusCode != 200 || back.Request.URL.String() != bob.url("/account?from=shop") {
+		t.Errorf("after the login: %d at %s", back.StatusCode, back.Request.URL)
+	}
+	if resp, body := bob.do("GET", "/account", "X-Customer", "alice", "X-Email", "alice@shop.test"); resp.StatusCode != 200 || !strings.Contains(body, "logged in as bob (bob@shop.test)") {
+		t.Errorf("logged in: %d %s", resp.StatusCode, body)
+	}
+	if resp, _ := bob.navigate("/_auth/logout"); resp.StatusCode != 200 || resp.Request.URL.Path != "/public/" || bob.hops != 2 {
+		t.Errorf("after the logout: %d at %s", resp.StatusCode, resp.Request.URL)
+	}
+	if resp, _ := bob.do("GET", "/account"); resp.StatusCode != 401 {
+		t.Errorf("logged out: %d", resp.StatusCode)
+	}
 }
 
 // TestShopEndsWhole: whichever of its programs dies, and however, none is left.
@@ -105,7 +144,7 @@ func TestShopSaysWhatIsTaken(t *testing.T) {
 	}
 }
 
-var shopAddresses = []string{"127.0.0.1:8443", "127.0.0.1:8080", "127.0.0.1:9901", "127.0.0.1:9101", "127.0.0.1:9102"}
+var shopAddresses = []string{"127.0.0.1:8443", "127.0.0.1:8080", "127.0.0.1:9901", "127.0.0.1:9101", "127.0.0.1:9102", "127.0.0.1:9103"}
 
 // free checks that nobody listens where the example did.
 func free(t *testing.T) {

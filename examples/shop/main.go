@@ -25,6 +25,7 @@ const (
 	admin  = "127.0.0.1:9901"
 	orders = "127.0.0.1:9101"
 	web    = "127.0.0.1:9102"
+	login  = "127.0.0.1:9103"
 )
 
 // example is where everything lies.
@@ -53,12 +54,12 @@ func (e example) run(ctx context.Context) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	services, err := start(e.services, "-orders", orders, "-web", web)
+	services, err := start(e.services, "-orders", orders, "-web", web, "-login", login)
 	if err != nil {
 		return err
 	}
 	defer services.stop()
-	if err := services.answers(ctx, "http://"+orders+"/healthz", "http://"+web+"/healthz"); err != nil {
+	if err := services.answers(ctx, "http://"+orders+"/healthz", "http://"+web+"/healthz", "http://"+login+"/healthz"); err != nil {
 		return quietly(ctx, err)
 	}
 	gateway, err := start(e.gatehouse, "run", "-c", e.config)
@@ -93,7 +94,7 @@ func (e example) check() error {
 			problems = append(problems, fmt.Errorf("%s is not here: use \"make run\" in the project's folder", file))
 		}
 	}
-	for _, address := range []string{https, plain, admin, orders, web} {
+	for _, address := range []string{https, plain, admin, orders, web, login} {
 		l, err := net.Listen("tcp", address)
 		if err == nil {
 			l.Close()

@@ -1,5 +1,6 @@
 // Command services is what stands behind the gateway in the example: the
-// orders of a shop's customers, and the shop's public pages.
+// orders of a shop's customers, the shop's public pages, and the provider at which
+// people log in.
 package main
 
 import (
@@ -17,11 +18,16 @@ import (
 func main() {
 	orders := flag.String("orders", "127.0.0.1:9101", "address of the orders service")
 	web := flag.String("web", "127.0.0.1:9102", "address of the web service")
+	people := flag.String("login", "127.0.0.1:9103", "address of the OpenID provider")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	if err := serve(ctx, map[string]http.Handler{*orders: newOrders().handler(), *web: webHandler()}); err != nil {
+	login, err := newLogin("http://" + *people)
+	if err == nil {
+		err = serve(ctx, map[string]http.Handler{*orders: newOrders().handler(), *web: webHandler(), *people: login.handler()})
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "services:", err)
 		os.Exit(1)
 	}

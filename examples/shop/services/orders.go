@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"slices"
 	"strconv"
@@ -54,6 +55,7 @@ func newOrders() *orders {
 func (o *orders) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthy)
+	mux.HandleFunc("GET /v1/account", forCustomer(o.account))
 	mux.HandleFunc("GET /v1/orders", forCustomer(o.list))
 	mux.HandleFunc("GET /v1/orders/{id}", forCustomer(o.get))
 	mux.HandleFunc("POST /v1/orders", forCustomer(o.place))
@@ -71,6 +73,15 @@ func forCustomer(next func(w http.ResponseWriter, r *http.Request, customer stri
 		}
 		next(w, r, customer)
 	}
+}
+
+// account is a page for the person that the gateway says has logged in.
+func (o *orders) account(w http.ResponseWriter, r *http.Request, customer string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Your account</title><h1>Your account</h1>
+<p>You are logged in as %s (%s).</p><p><a href="/_auth/logout">Log out</a></p></html>
+`, html.EscapeString(customer), html.EscapeString(r.Header.Get("X-Email")))
 }
 
 func (o *orders) list(w http.ResponseWriter, _ *http.Request, customer string) {
