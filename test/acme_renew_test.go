@@ -91,6 +91,9 @@ func TestACMERenewsByARI(t *testing.T) {
 	h := withCA(t, pebble.Options{}, "{{listen}}\nacme: {{{ca}}}"+fmt.Sprintf(mockAPI, "a.ari.test"), nil)
 	h.awaitTrusted("a.ari.test")
 	first := h.shows("a.ari.test")
+	if first.SerialNumber.Bytes()[0]&0x80 != 0 {
+		t.Skip("one in 256: pebble does not find its order by a serial number that DER writes with a zero before it")
+	}
 	renews := h.certificate("a.ari.test").Renews
 	if days := time.Until(*renews).Hours() / 24; days < 58 || days > 62 { // pebble: two thirds, a day more or less
 		t.Errorf("renews in %.1f days", days)
