@@ -11,11 +11,12 @@
 //	  |
 //	route       host + method + path -> a chain
 //	  |
-//	the chain   observe  compress  cors  addresses  limits  throttle  waf  auth
-//	  |         authorize  throttle  limits  validate  canary  compress  cache
-//	  |         transform  mirror
+//	the chain   compress  cors  addresses  limits  throttle  auth  authorize
+//	  |         cedar  usage  throttle  validate  limits  usage  canary
+//	  |         compress  identity  mapping  transform  mapping  method  mirror
+//	  |         (observe around all of it; waf and cache are to come)
 //	  |
-//	target      upstream, function, mock, redirect
+//	target      upstream, websocket, mock, redirect (functions are to come)
 //
 // A Config is compiled into a Snapshot, which never changes and holds nothing
 // that must be closed. What outlives a reload, such as sockets, pools, buckets and

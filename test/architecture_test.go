@@ -103,6 +103,22 @@ func banned(from, to string) string {
 	return ""
 }
 
+// The README names every room, so that a newcomer finds it.
+func TestArchitectureReadmeNamesRooms(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, house, _ := strings.Cut(string(text), "## The house")
+	house, _, _ = strings.Cut(house, "\n## ")
+	for _, p := range packages(t) {
+		name, _ := room(p.ImportPath)
+		if !assemblies[name] && !strings.Contains(house, "`"+name+"`") {
+			t.Errorf("the README does not name the room %s", name)
+		}
+	}
+}
+
 // The two lowest leaves stay light: everything stands on them.
 func TestArchitectureLightLeaves(t *testing.T) {
 	allowed := map[string]string{"config": "github.com/goccy/go-yaml", "exchange": "", "keeper": ""}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 )
 
 // New returns the filter of cfg, or nil where cfg is nil or changes nothing. It
@@ -75,39 +76,16 @@ func (c *change) empty() bool { return len(c.remove)+len(c.set)+len(c.add) == 0 
 func (c *change) claim(h http.Header) {
 	for name := range h {
 		for i := range c.set {
-			if alike(name, c.set[i].name) {
+			if wire.Alike(name, c.set[i].name) {
 				delete(h, name)
 			}
 		}
 		for _, own := range c.remove {
-			if alike(name, own) {
+			if wire.Alike(name, own) {
 				delete(h, name)
 			}
 		}
 	}
-}
-
-// alike reports whether two names differ in case and punctuation at most.
-func alike(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if folded(a[i]) != folded(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func folded(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c | 0x20
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		return c
-	}
-	return '-'
 }
 
 // apply changes h. A header whose value cannot be sent is left out; where it

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/http1/wire"
 )
 
 // Config says what services are told of callers.
@@ -69,7 +70,7 @@ func (c *Config) Check(r *config.Report) {
 	}
 	checkName(r, c.Token.Of("header"), c.Token.Header)
 	for name := range c.Headers {
-		if alike(name, c.Token.Header) {
+		if wire.Alike(name, c.Token.Header) {
 			r.Errorf(c.Token.Of("header"), "the header %s is under headers too", name)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/recall"
 	"gatehouse/exchange"
+	"gatehouse/http1/wire"
 )
 
 // Issuer is who the gateway's tokens say to be from.
@@ -76,35 +77,11 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *filter) claim(h http.Header) {
 	for name := range h {
 		for _, own := range f.names {
-			if alike(name, own) {
+			if wire.Alike(name, own) {
 				delete(h, name)
 			}
 		}
 	}
-}
-
-// alike reports whether two names differ in case and punctuation at most: behind CGI
-// and its like all of it is one character.
-func alike(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if folded(a[i]) != folded(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func folded(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c | 0x20
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		return c
-	}
-	return '-'
 }
 
 func (f *filter) tell(x *exchange.Exchange, r *http.Request, p *exchange.Principal) {
