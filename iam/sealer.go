@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gatehouse/private"
 )
 
 // Sealer seals sessions into tokens and opens them again. It is immutable and
@@ -104,21 +106,17 @@ func OpenSealer(data string) (*Sealer, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	if err := createKey(folder, path); err != nil {
+	var key [32]byte
+	_, _ = rand.Read(key[:])
+	err = private.Create(path, []byte(base64.StdEncoding.EncodeToString(key[:])+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return readSealer(path)
 }
 
 func readSealer(path string) (*Sealer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it, or remove it for a new key, which ends all sessions", path, mode)
-	}
-	text, err := os.ReadFile(path)
+	text, err := private.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -127,29 +125,4 @@ func readSealer(path string) (*Sealer, error) {
 		return nil, fmt.Errorf("%s is no session key: remove it for a new one, which ends all sessions", path)
 	}
 	return NewSealer([32]byte(key)), nil
-}
-
-// createKey writes a new key whole or not at all, and leaves one that another
-// process has made meanwhile.
-func createKey(folder, path string) error {
-	var key [32]byte
-	_, _ = rand.Read(key[:])
-	f, err := os.CreateTemp(folder, sessionKeyFile+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n"); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Link(f.Name(), path)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
 }

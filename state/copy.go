@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"gatehouse/private"
 )
 
 // copyFile is where what the servers elsewhere last said is kept: a line with
@@ -52,7 +54,7 @@ func (s *Store) writeCopy() {
 	s.mu.Unlock()
 	body, _ := json.Marshal(entries)
 	text := append([]byte(base64.StdEncoding.EncodeToString(mac(s.ring.Derive(copyPurpose), body))+"\n"), body...)
-	if err := writeFile(s.copyPath(), text, os.Rename); err != nil {
+	if err := private.Replace(s.copyPath(), text); err != nil {
 		s.log.Error("the copy of the state could not be written", slog.Any("error", err))
 		s.mu.Lock()
 		s.dirty = true

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"gatehouse/private"
 )
 
 // Keyring holds the master keys, the one in force first. Older ones open what
@@ -100,14 +102,7 @@ func below(dir, path string) bool {
 func (k *Keyring) Path() string { return k.path }
 
 func readKeys(path string) ([]masterKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("others can read %s (mode %04o): chmod 600 it, and think of what they may have read", path, mode)
-	}
-	text, err := os.ReadFile(path)
+	text, err := private.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +119,7 @@ func createKeys(path string) ([]masterKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("%w (write state: {master-key: FILE} with a file in a folder that can be written, or {value: ...})", err)
 	}
-	err := writeFile(path, formatKeys([]masterKey{newMasterKey()}), os.Link)
+	err := private.Create(path, formatKeys([]masterKey{newMasterKey()}))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w (write state: {master-key: FILE} with a file in a folder that can be written, or {value: ...})", err)
 	}
@@ -252,7 +247,7 @@ func (k *Keyring) add() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	keys := append([]masterKey{newMasterKey()}, k.keys...)
-	if err := writeFile(k.path, formatKeys(keys), os.Rename); err != nil {
+	if err := private.Replace(k.path, formatKeys(keys)); err != nil {
 		return err
 	}
 	k.keys = keys
@@ -264,7 +259,7 @@ func (k *Keyring) drop() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.path != "" {
-		if err := writeFile(k.path, formatKeys(k.keys[:1]), os.Rename); err != nil {
+		if err := private.Replace(k.path, formatKeys(k.keys[:1])); err != nil {
 			return err
 		}
 	}

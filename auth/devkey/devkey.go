@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"gatehouse/private"
 )
 
 // File is the name of the key's file in the data folder.
@@ -55,21 +57,14 @@ func OpenFile(folder, file, prefix string) (*Key, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	if err := create(folder, path, prefix); err != nil {
+	if err := create(path, prefix); err != nil {
 		return nil, err
 	}
 	return read(path, prefix)
 }
 
 func read(path, prefix string) (*Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it, or remove it for a new key", path, mode)
-	}
-	data, err := os.ReadFile(path)
+	data, err := private.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -98,37 +93,23 @@ func parse(data []byte, prefix string) (*Key, error) {
 
 // create writes a new key whole or not at all, and leaves one that another
 // process has made meanwhile.
-func create(folder, path, prefix string) error {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func create(path, prefix string) error {
+	generated, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	d, err := private.Bytes()
+	d, err := generated.Bytes()
 	if err != nil {
 		return err
 	}
-	k := newKey(private, prefix)
+	k := newKey(generated, prefix)
 	j := k.jwk()
 	j.D = encode(d)
 	data, err := json.Marshal(j)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, filepath.Base(path)+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(append(data, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := private.Create(path, append(data, '\n')); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

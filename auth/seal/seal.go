@@ -19,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/private"
 )
 
 // File is the name of the keys' file in the data folder.
@@ -63,14 +65,7 @@ func Open(folder string) (*Ring, error) {
 }
 
 func (r *Ring) read() ([]key, error) {
-	info, err := os.Stat(r.path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it, or remove it for new keys, which ends all sessions of browsers", r.path, mode)
-	}
-	data, err := os.ReadFile(r.path)
+	data, err := private.Read(r.path)
 	if err != nil {
 		return nil, err
 	}
@@ -102,21 +97,7 @@ func (r *Ring) turn(old []key, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(r.path), File+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(append(data, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), r.path)
-	}
-	if err == nil {
+	if err = private.Replace(r.path, append(data, '\n')); err == nil {
 		r.keys.Store(&keys)
 	}
 	return err

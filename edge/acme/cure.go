@@ -11,7 +11,7 @@ import (
 
 	protocol "github.com/mholt/acmez/v3/acme"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 // maxProblem is how much of what a CA says is kept and logged.

@@ -13,7 +13,7 @@ import (
 
 	protocol "github.com/mholt/acmez/v3/acme"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 func TestCures(t *testing.T) {

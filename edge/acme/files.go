@@ -13,7 +13,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 // files is the certmagic.Storage in one folder of one gateway. A key is a file's

@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 // CA is the authority in one folder. It is safe for concurrent use.

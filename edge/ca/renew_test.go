@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 func opened(t *testing.T, dir string) *CA {

@@ -11,7 +11,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 const (

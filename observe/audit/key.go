@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gatehouse/private"
 )
 
 // OpenKey returns the signing key in a file, which is made (0600) where it is
@@ -28,7 +30,7 @@ func OpenKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = writeFile(path, []byte(base64.StdEncoding.EncodeToString(key.Seed())+"\n"), os.Link)
+	err = private.Create(path, []byte(base64.StdEncoding.EncodeToString(key.Seed())+"\n"))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -37,14 +39,7 @@ func OpenKey(path string) (ed25519.PrivateKey, error) {
 
 // ReadKey returns the signing key in a file.
 func ReadKey(path string) (ed25519.PrivateKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("others can read %s (mode %04o), and so sign what they like: chmod 600 it, or remove it for a new key", path, mode)
-	}
-	text, err := os.ReadFile(path)
+	text, err := private.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -59,24 +54,6 @@ func ReadKey(path string) (ed25519.PrivateKey, error) {
 func Fingerprint(key ed25519.PublicKey) string {
 	sum := sha256.Sum256(key)
 	return hex.EncodeToString(sum[:8])
-}
-
-// writeFile puts a file (0600) in place whole and durable.
-func writeFile(path string, text []byte, place func(from, to string) error) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = tmp.Write(text)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := place(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
 }
 
 func syncDir(dir string) error {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/private"
 )
 
 // Options are the bounds of a Log.
@@ -240,7 +242,7 @@ func (l *Log) writeHead() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(headPath(l.dir, l.name), append(text, '\n'), os.Rename)
+	return private.Replace(headPath(l.dir, l.name), append(text, '\n'))
 }
 
 // Head returns the last line's number and digest.

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/private"
 )
 
 // File is the name of the keys' file in the data folder.
@@ -101,14 +103,7 @@ func (k *key) prepare() error {
 }
 
 func read(path string) ([]*key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): remove it, for new keys", path, mode)
-	}
-	data, err := os.ReadFile(path)
+	data, err := private.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -136,19 +131,5 @@ func write(folder, path string, keys []*key) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, "."+File+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(append(data, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return private.Replace(path, append(data, '\n'))
 }

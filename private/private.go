@@ -71,7 +71,7 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, exposed("others may read %s, which holds a private key: chmod 600 %s, and think of what they may have read", path, path)
+		return nil, exposed("%s holds secrets and can be read by others (mode %04o): chmod 600 %s, and think of what they may have read", path, info.Mode().Perm(), path)
 	}
 	return os.ReadFile(path)
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/edge/private"
+	"gatehouse/private"
 )
 
 func TestWritesWhole(t *testing.T) {
