@@ -75,12 +75,11 @@ func passes(t *testing.T, r importer.Result) {
 	}
 }
 
-// FuzzImportNginx: whatever is read as a configuration of nginx is made into one
-// of Gatehouse without errors.
-func FuzzImportNginx(f *testing.F) {
-	files, err := filepath.Glob("../importer/nginx/testdata/golden/*.conf")
-	if err != nil {
-		f.Fatal(err)
+// addFiles makes files the seeds of a fuzz target.
+func addFiles(f *testing.F, pattern string) {
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds: ", pattern, err)
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -89,6 +88,12 @@ func FuzzImportNginx(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+}
+
+// FuzzImportNginx: whatever is read as a configuration of nginx is made into one
+// of Gatehouse without errors.
+func FuzzImportNginx(f *testing.F) {
+	addFiles(f, "../importer/nginx/testdata/golden/*.conf")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := nginx.Convert("/c/nginx.conf", nginx.Files{
 			Read: func(name string) ([]byte, error) {
@@ -107,17 +112,7 @@ func FuzzImportNginx(f *testing.F) {
 
 // FuzzImportKong: the same of Kong's declarative configuration.
 func FuzzImportKong(f *testing.F) {
-	files, err := filepath.Glob("../importer/kong/testdata/golden/*")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
-	}
+	addFiles(f, "../importer/kong/testdata/golden/*")
 	f.Fuzz(func(t *testing.T, text string) {
 		if r, err := kong.Convert("kong.yaml", []byte(text)); err == nil {
 			passes(t, r)
@@ -127,17 +122,7 @@ func FuzzImportKong(f *testing.F) {
 
 // FuzzImportOpenAPI: the same of a document whose operations become routes.
 func FuzzImportOpenAPI(f *testing.F) {
-	files, err := filepath.Glob("../importer/openapi/testdata/golden/*")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
-	}
+	addFiles(f, "../importer/openapi/testdata/golden/*")
 	f.Fuzz(func(t *testing.T, text string) {
 		root, err := value.Read("openapi.yaml", []byte(text))
 		if err != nil {
