@@ -65,6 +65,7 @@ func (d *direction) pass(p []byte) bool {
 		n := d.frames.step(p)
 		if !d.closed {
 			n += d.gather(p[n:])
+			d.noteBye() // before dst hears of it, and may end what it answers
 			if !d.write(p[:n]) {
 				return false
 			}
@@ -73,11 +74,18 @@ func (d *direction) pass(p []byte) bool {
 		p = p[n:]
 	}
 	if d.frames.closed {
+		d.noteBye()
 		d.bye.Store(true)
-		d.tunnel.note(d.by)
 		return !d.closed
 	}
 	return true
+}
+
+// noteBye notes who ended the tunnel, once a Close frame was seen.
+func (d *direction) noteBye() {
+	if d.frames.closed {
+		d.tunnel.note(d.by)
+	}
 }
 
 // gather follows what else of p can be written at once: all of it, unless a

@@ -231,3 +231,33 @@ func TestCallers(t *testing.T) {
 		t.Errorf("%v stay", k.callers)
 	}
 }
+
+// late is a connection whose writes return some time after they arrived.
+type late struct{ net.Conn }
+
+func (l late) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	time.Sleep(time.Second)
+	return n, err
+}
+
+// Who says Close first has ended the tunnel, however fast the other answers.
+func TestWhoSaysCloseFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, ours := net.Pipe()
+		service, theirs := net.Pipe()
+		outcome := make(chan Outcome, 1)
+		go func() {
+			outcome <- NewKeeper().Join(Side{Conn: ours}, Side{Conn: late{theirs}}, day)
+		}()
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		bye := frame(opClose, "\x03\xe8", true)
+		write(t, client, bye)
+		read(t, service, len(bye))
+		write(t, service, frame(opClose, "\x03\xe8", false))
+		_ = service.Close()
+		if o := <-outcome; o.End != ByClient {
+			t.Errorf("ended by %s, want %s", o.End, ByClient)
+		}
+	})
+}
