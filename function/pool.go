@@ -172,6 +172,7 @@ func (p *pool) ready(in *instance) (*worker, *invocation, bool) {
 		p.returning--
 	}
 	if in.draining || in.dead || p.closed || p.retired && len(p.waiting) == 0 {
+		in.draining = true
 		return nil, nil, false
 	}
 	w := in.worker()
@@ -245,6 +246,7 @@ func (p *pool) finish(v *invocation) {
 		p.returning++
 	}
 	ends := (in.draining || p.retired) && len(in.active) == 0
+	in.draining = in.draining || ends
 	p.mu.Unlock()
 	if ends {
 		in.stop()
