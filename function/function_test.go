@@ -130,8 +130,14 @@ type who struct {
 	Left                      int64
 }
 
+// ask asks who answers. The process has asked for more when it returns, or has ended.
 func ask(t testing.TB, f *Function, variable string) (w who, r Result) {
 	t.Helper()
+	defer func() {
+		for f.pool.awaited() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}()
 	r = call(f, `{"do":"who","text":"`+variable+`"}`)
 	if err := json.Unmarshal([]byte(text(t, r)), &w); err != nil {
 		t.Fatal(err)
@@ -252,6 +258,12 @@ func TestThrottled(t *testing.T) {
 	if result := call(off, `{"do":"who"}`); result.Outcome != Throttled {
 		t.Errorf("%+v", result)
 	}
+}
+
+func (p *pool) awaited() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.returning
 }
 
 func (p *pool) busy() int {
