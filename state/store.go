@@ -59,6 +59,8 @@ type Store struct {
 	born   time.Time          // when the bucket was made: another one counts its revisions anew
 	tables map[string]*Table
 	dirty  bool // the copy lacks something
+
+	copying sync.Mutex // of the copy's file
 }
 
 // New returns a Store that is not open. Tables are made before it is opened.
@@ -76,6 +78,13 @@ func (s *Store) Opened() bool { return s.opened.Load() }
 // what it last said. Where it is not, who asks for a key must not be told that
 // it is unknown.
 func (s *Store) Loaded() bool { return s.loaded.Load() }
+
+// Writable reports whether a write can be tried now.
+func (s *Store) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kv != nil && s.engine.alive()
+}
 
 // Missing reports whether somebody needs the state and it is not known.
 func (s *Store) Missing() bool { return s.awaited.Load() && !s.loaded.Load() }
@@ -205,7 +214,8 @@ type Table struct {
 	prefix  string
 	sealed  bool // values are secrets
 	changed func(id string, value []byte)
-	rows    map[string]row // under the Store's mu
+	merge   func(id string, kept, imported []byte) ([]byte, error) // nil for rows of which one replaces the other
+	rows    map[string]row                                         // under the Store's mu
 }
 
 type row struct {
@@ -240,6 +250,12 @@ func (s *Store) Secrets(name string, changed func(id string, value []byte)) *Tab
 	return t
 }
 
+// Merging gives the table what makes one row of an export's and the one that is
+// here; an error of it keeps the one that is here. It comes before Open.
+func (t *Table) Merging(merge func(id string, kept, imported []byte) ([]byte, error)) {
+	t.merge = merge
+}
+
 func (s *Store) tableOf(key string) (*Table, string) {
 	i := strings.IndexByte(key, '.')
 	if i < 0 {
@@ -266,6 +282,34 @@ func (t *Table) plain(id string, value []byte) ([]byte, error) {
 		return value, nil
 	}
 	return t.store.ring.Open(t.prefix+id, value)
+}
+
+// Refresh asks the engine for a row, which another gateway may just have written;
+// ErrNotFound where it is not there.
+func (t *Table) Refresh(ctx context.Context, id string) (Row, error) {
+	s := t.store
+	s.mu.Lock()
+	kv, e := s.kv, s.engine
+	s.mu.Unlock()
+	if kv == nil || !e.alive() {
+		return Row{}, ErrAway
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	defer context.AfterFunc(e.sound, cancel)()
+	found, err := kv.Get(ctx, t.prefix+id)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return Row{}, ErrNotFound
+	case err != nil:
+		return Row{}, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	s.take(found)
+	r, ok := t.Get(id)
+	if !ok {
+		return Row{}, ErrNoKey
+	}
+	return r, nil
 }
 
 // Each calls f for each row, in no order, secrets as they are stored. F must not

@@ -22,14 +22,19 @@ import (
 	"time"
 
 	"gatehouse/private"
+	"gatehouse/secrets"
 )
 
-// CA is the authority in one folder. It is safe for concurrent use.
+// CA is the authority in one folder, or in a place that several gateways share. It
+// is safe for concurrent use.
 type CA struct {
-	dir  string
-	root *authority
+	dir   string
+	place secrets.Place // nil for files in the folder
 
 	mu     sync.Mutex
+	text   []byte // the document, where there is a place
+	aside  string
+	root   *authority
 	inter  map[Purpose]*authority
 	again  map[Purpose]time.Time // before which replacing one that failed is not tried again
 	leaves map[leafKey]*leaf
@@ -65,10 +70,8 @@ func Open(dir string) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{
-		dir: dir, root: root,
-		inter: make(map[Purpose]*authority), again: make(map[Purpose]time.Time), leaves: make(map[leafKey]*leaf),
-	}
+	c := newCA(dir)
+	c.root = root
 	for _, p := range Purposes() {
 		a, err := openIntermediate(dir, p, root, now)
 		if err != nil {
@@ -77,6 +80,10 @@ func Open(dir string) (*CA, error) {
 		c.inter[p] = a
 	}
 	return c, nil
+}
+
+func newCA(dir string) *CA {
+	return &CA{dir: dir, inter: make(map[Purpose]*authority), again: make(map[Purpose]time.Time), leaves: make(map[leafKey]*leaf)}
 }
 
 const rootFile = "root.pem"
@@ -107,9 +114,7 @@ func newRoot(dir, path string, now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := authorityTemplate("Gatehouse root", serial, now, rootLife)
-	t.MaxPathLen = 1
-	return create(path, t, nil, key)
+	return create(path, rootTemplate(serial, now), nil, key)
 }
 
 func anyIntermediate(dir string) string {
@@ -208,14 +213,20 @@ func fresh() (crypto.Signer, *big.Int, error) {
 
 // RootPEM returns the root's certificate, which clients are to trust.
 func (c *CA) RootPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: blockCert, Bytes: c.root.cert.Raw})
+	return pem.EncodeToMemory(&pem.Block{Type: blockCert, Bytes: c.rootCert().Raw})
+}
+
+func (c *CA) rootCert() *x509.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.root.cert
 }
 
 // Pool returns a pool with the root alone. A verifier asks it for the key
 // usage and the DNS name that it expects, which tell purposes apart.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(c.root.cert)
+	pool.AddCert(c.rootCert())
 	return pool
 }
 
@@ -229,11 +240,12 @@ func (c *CA) Intermediate(p Purpose) *x509.Certificate {
 // Warning says that the root is in its last year; "" where it is not. It cannot
 // be replaced without those who trust it.
 func (c *CA) Warning() string {
-	if time.Until(c.root.cert.NotAfter) > rootNotice {
+	root := c.rootCert()
+	if time.Until(root.NotAfter) > rootNotice {
 		return ""
 	}
 	return fmt.Sprintf("the root of the internal CA in %s expires on %s: move the folder away before, to begin anew, after which everybody must trust the new root",
-		c.dir, c.root.cert.NotAfter.Format(time.DateOnly))
+		c.dir, root.NotAfter.Format(time.DateOnly))
 }
 
 // Leaf returns a certificate for p under name, with its key and intermediate:
@@ -283,7 +295,7 @@ func (c *CA) leaf(p Purpose, name string) (*tls.Certificate, error) {
 	if l := c.leaves[key]; l != nil && now.Before(l.renew) {
 		return l.cert, nil
 	}
-	cert, err := c.issue(p, key.name, now)
+	cert, err := c.issue(p, key.name, now, leafLife)
 	if err != nil {
 		return nil, err
 	}
@@ -298,6 +310,23 @@ func (c *CA) leaf(p Purpose, name string) (*tls.Certificate, error) {
 	return cert, nil
 }
 
+// MaxLife is how long a certificate may be good that somebody asked for.
+const MaxLife = 397 * day
+
+// Issue returns a certificate for p under name that nobody else was given, good for
+// a life of up to MaxLife; 0 for 30 days.
+func (c *CA) Issue(p Purpose, name string, life time.Duration) (*tls.Certificate, error) {
+	if life == 0 {
+		life = leafLife
+	}
+	if life < backdate || life > MaxLife {
+		return nil, fmt.Errorf("ca: a certificate is good for %v to %v", backdate, time.Duration(MaxLife))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.issue(p, strings.ToLower(name), time.Now(), life)
+}
+
 // retryReplacing is how long replacing an intermediate is not tried again after
 // it failed.
 const retryReplacing = time.Hour
@@ -307,7 +336,10 @@ const retryReplacing = time.Hour
 // the disk, the old one goes on signing as long as it lives.
 func (c *CA) signer(p Purpose, now time.Time) (*authority, error) {
 	a := c.inter[p]
-	if due(a.cert, c.root.cert, now) && !now.Before(c.again[p]) {
+	if a == nil {
+		return nil, fmt.Errorf("ca: there is no authority for %s yet", p)
+	}
+	if c.place == nil && due(a.cert, c.root.cert, now) && !now.Before(c.again[p]) {
 		next, err := createIntermediate(intermediatePath(c.dir, p), p, c.root, now, replace)
 		if err == nil {
 			c.inter[p] = next
@@ -321,7 +353,7 @@ func (c *CA) signer(p Purpose, now time.Time) (*authority, error) {
 	return a, nil
 }
 
-func (c *CA) issue(p Purpose, name string, now time.Time) (*tls.Certificate, error) {
+func (c *CA) issue(p Purpose, name string, now time.Time, life time.Duration) (*tls.Certificate, error) {
 	signer, err := c.signer(p, now)
 	if err != nil {
 		return nil, err
@@ -334,7 +366,7 @@ func (c *CA) issue(p Purpose, name string, now time.Time) (*tls.Certificate, err
 		SerialNumber:          serial,
 		Subject:               pkix.Name{Organization: []string{"Gatehouse"}},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(leafLife),
+		NotAfter:              now.Add(life),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
 		URIs:                  []*url.URL{identity(p, name)},
