@@ -188,6 +188,7 @@ func (g *Gateway) quiet(to int) (resume func()) {
 		g.log.Warn("certificates are still being obtained while the data folder goes to another process", "waited", quietWithin)
 	}
 	k, reopen := g.keepers, false
+	k.turns.Close()
 	k.audit.note(ctx, "hand-over", map[string]string{"to": fmt.Sprint(to)}, nil)
 	k.audit.pause()
 	g.handed.Store(true)
@@ -205,12 +206,12 @@ func (g *Gateway) quiet(to int) (resume func()) {
 		if err := k.audit.resume(); err != nil {
 			g.log.Error("nothing is audited until the gateway is restarted", "error", err)
 		}
-		if !reopen {
-			return
+		if reopen {
+			if err := k.openState(context.Background(), g.current.Load().config.Data.Value); err != nil {
+				g.log.Error("the state could not be opened again", "error", err)
+			}
 		}
-		if err := k.openState(context.Background(), g.current.Load().config.Data.Value); err != nil {
-			g.log.Error("the state could not be opened again", "error", err)
-		}
+		k.turns.Start()
 	}
 }
 

@@ -199,8 +199,12 @@ func (c *CA) Merge(kept, own []byte) ([]byte, error) {
 }
 
 // publish leaves the root's certificate alone in the folder. Another root of this
-// node's own is put aside with all that is its own.
+// node's own is put aside with all that is its own. Nothing is taken away before
+// the document is where all share it.
 func (c *CA) publish() error {
+	if private.Exists(filepath.Join(c.dir, filepath.Base(File))) {
+		return nil
+	}
 	want := c.RootPEM()
 	path := filepath.Join(c.dir, rootFile)
 	text, err := private.Read(path)
