@@ -28,6 +28,8 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 
 		Certificates: g.certificateStats,
 		Mirrors:      k.mirrorStats,
+		State:        k.stateStats,
+		Secrets:      k.secretStats,
 	}
 }
 

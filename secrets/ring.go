@@ -61,6 +61,7 @@ type Ring[T any] struct {
 // held is a document that was read.
 type held[T any] struct {
 	text    []byte
+	version uint64
 	entries []Entry[T] // the last turn first
 }
 
@@ -81,7 +82,7 @@ func Open[T any](place Place, kind Kind[T]) (*Ring[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", place.Where(kind.Name), err)
 	}
-	r.now.Store(h)
+	r.hold(h)
 	return r, nil
 }
 
@@ -147,6 +148,21 @@ func (r *Ring[T]) Current(now time.Time) *Entry[T] {
 // to come, the current one, and those before. It is not to be written to.
 func (r *Ring[T]) All() []Entry[T] { return r.now.Load().entries }
 
+// Version changes whenever the keys do: what was opened under another one may be
+// good no more.
+func (r *Ring[T]) Version() uint64 { return r.now.Load().version }
+
+// hold makes a document hold.
+func (r *Ring[T]) hold(h *held[T]) {
+	for {
+		before := r.now.Load()
+		h.version = before.version + 1
+		if r.now.CompareAndSwap(before, h) {
+			return
+		}
+	}
+}
+
 // Good reports whether what a key made is good still.
 func (r *Ring[T]) Good(e *Entry[T], now time.Time) bool {
 	return now.Sub(e.Begin()) < r.kind.Life
@@ -155,7 +171,7 @@ func (r *Ring[T]) Good(e *Entry[T], now time.Time) bool {
 // Changed implements Document. What cannot be read is not believed.
 func (r *Ring[T]) Changed(text []byte) {
 	if h, err := r.read(text); err == nil {
-		r.now.Store(h)
+		r.hold(h)
 	}
 }
 
@@ -228,12 +244,18 @@ func (r *Ring[T]) Turn(now time.Time) (bool, error) {
 	return r.add(h, now, from, h.entries)
 }
 
+// maxKeys is how many keys a ring has at most.
+const maxKeys = 64
+
 // Force puts a new key into force at once. Forget also drops all the others: what
 // they made is good no more, as must be where a key has leaked.
 func (r *Ring[T]) Force(now time.Time, forget bool) error {
 	r.turning.Lock()
 	defer r.turning.Unlock()
 	h := r.now.Load()
+	if len(h.entries) >= maxKeys && !forget {
+		return fmt.Errorf("there are %d keys already whose things are good still: wait, or have them forgotten", maxKeys)
+	}
 	var kept []Entry[T]
 	for _, e := range h.entries {
 		if !forget && !e.Begin().After(now) {
@@ -272,7 +294,7 @@ func (r *Ring[T]) add(h *held[T], now, from time.Time, kept []Entry[T]) (bool, e
 	case err != nil:
 		return false, err
 	}
-	r.now.Store(next)
+	r.hold(next)
 	return true, nil
 }
 
@@ -284,7 +306,7 @@ func (r *Ring[T]) again() error {
 	}
 	h, err := r.read(text)
 	if err == nil {
-		r.now.Store(h)
+		r.hold(h)
 	}
 	return err
 }

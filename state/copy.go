@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gatehouse/private"
 )
@@ -72,6 +73,7 @@ func (s *Store) writeCopy() error {
 		s.mu.Unlock()
 		return err
 	}
+	s.stats.copied.Store(time.Now().UnixNano())
 	return nil
 }
 
@@ -96,6 +98,10 @@ func (s *Store) readCopy() {
 	}
 	s.mu.Unlock()
 	s.loaded.Store(true)
+	if info, err := os.Stat(s.copyPath()); err == nil {
+		s.stats.heard.Store(info.ModTime().UnixNano())
+		s.stats.copied.Store(info.ModTime().UnixNano())
+	}
 }
 
 func (s *Store) verifyCopy(text []byte) ([]entry, error) {

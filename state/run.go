@@ -232,6 +232,7 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, copied <-cha
 		case <-s.again:
 			return
 		case <-copied:
+			s.hear()
 			_ = s.writeCopy() // it has logged what went wrong
 		case <-ctx.Done():
 			return

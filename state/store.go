@@ -61,6 +61,7 @@ type Store struct {
 	dirty  bool // the copy lacks something
 
 	copying sync.Mutex // of the copy's file
+	stats   counters
 }
 
 // New returns a Store that is not open. Tables are made before it is opened.
@@ -373,6 +374,7 @@ func (t *Table) write(ctx context.Context, id string, value []byte, do func(_ co
 	kv, e := s.kv, s.engine
 	s.mu.Unlock()
 	if kv == nil || !e.alive() {
+		s.stats.failed.Add(1)
 		s.nudge()
 		return ErrAway
 	}
@@ -383,6 +385,7 @@ func (t *Table) write(ctx context.Context, id string, value []byte, do func(_ co
 	if err != nil {
 		return s.failed(err)
 	}
+	s.stats.written.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.apply(id, value, revision, value == nil)
@@ -396,6 +399,9 @@ func (s *Store) failed(err error) error {
 	switch {
 	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 		return ErrChanged
+	}
+	s.stats.failed.Add(1)
+	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		s.nudge()
 		return ErrUnsure

@@ -34,6 +34,7 @@ var (
 		"mirror/keeper.go":            "keeper: sending copies of requests",
 		"observe/audit/refusals.go":   "keeper: writing down who was refused",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
+		"secrets/keeper.go":           "keeper: keys take turns",
 		"state/store.go":              "keeper: following the engine",
 		"usage/keeper.go":             "keeper: storing counts of quotas",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",

@@ -33,6 +33,7 @@ type session struct {
 	End     int64  `json:"n"`
 
 	principal *exchange.Principal
+	version   uint64           // of the keys that it was opened under
 	sid       string           // the provider's name for its own session
 	keys      []revoked.Logout // under which it may be ended
 }
@@ -120,14 +121,15 @@ func (a *Authorizer) find(r *http.Request, now time.Time) (s *session, found boo
 		text += part
 	}
 	key := a.memory.printer.Print(a.purpose, text)
-	if s, ok := a.memory.sessions.Get(key, now); ok {
+	version := a.ring.Version()
+	if s, ok := a.memory.sessions.Get(key, now); ok && s.version == version {
 		return s, true
 	}
 	plain, ok := a.ring.Open(a.purpose+" session", text)
 	if !ok {
 		return nil, true
 	}
-	s = &session{}
+	s = &session{version: version}
 	if json.Unmarshal(plain, s) != nil || !a.fill(s) {
 		return nil, true
 	}

@@ -97,6 +97,16 @@ func newIntermediate(p Purpose, root *authority, now time.Time) (a *authority, e
 	return a, err
 }
 
+// PublicRoot returns the root's certificate from the folder of an authority that is
+// kept elsewhere; fs.ErrNotExist where the folder has none, or an authority of its own.
+func PublicRoot(dir string) ([]byte, error) {
+	text, err := private.Read(filepath.Join(dir, rootFile))
+	if err == nil && !isPublic(text) {
+		return nil, fs.ErrNotExist
+	}
+	return text, err
+}
+
 // isPublic reports a certificate without its key.
 func isPublic(text []byte) bool {
 	block, rest := pem.Decode(text)
@@ -202,11 +212,11 @@ func (c *CA) Merge(kept, own []byte) ([]byte, error) {
 // node's own is put aside with all that is its own. Nothing is taken away before
 // the document is where all share it.
 func (c *CA) publish() error {
-	if private.Exists(filepath.Join(c.dir, filepath.Base(File))) {
-		return nil
-	}
 	want := c.RootPEM()
 	path := filepath.Join(c.dir, rootFile)
+	if private.Exists(filepath.Join(c.dir, filepath.Base(File))) && private.Exists(path) {
+		return nil
+	}
 	text, err := private.Read(path)
 	switch {
 	case err == nil && bytes.Equal(text, want):
