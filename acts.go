@@ -39,6 +39,8 @@ func (g *Gateway) acts() admin.Acts {
 		"secrets/rotate": audited(g, "secrets.rotate", g.rotateSecret),
 		"ca/issue":       audited(g, "ca.issue", g.issueCertificate),
 
+		"drained": quiet(g, g.drained),
+
 		"state/export": audited(g, "state.export", g.exportState),
 		"state/import": audited(g, "state.import", g.importState),
 		"state/rekey":  audited(g, "state.rekey", g.rekeyState),

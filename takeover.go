@@ -170,6 +170,7 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 	}
 	g.release(giving.PID)
 	giving.AwaitEnd()
+	g.follow()
 	close(g.released)
 	return nil
 }
@@ -179,8 +180,8 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 const quietWithin = 5 * time.Second
 
 // quiet ends what writes below the data folder, which is about to be the other
-// process's, and returns what begins it again. Requests that this process still
-// has go by what it knows of the state; what they use up of quotas is not stored.
+// process's, and returns what begins it again. Requests that this process still has
+// go by what it knows of the state, which it hears from the other one; see follow.
 func (g *Gateway) quiet(to int) (resume func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), quietWithin)
 	defer cancel()

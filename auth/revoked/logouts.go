@@ -104,8 +104,8 @@ func (l *Logouts) End(key Logout, at, until time.Time) error {
 	l.hold(key, m)
 	m = l.marks[key]
 	l.mu.Unlock()
-	if !l.store.Opened() {
-		return nil
+	if !l.store.Opened() && !l.store.Loaded() {
+		return nil // there is none
 	}
 	return l.put(context.Background(), key, m)
 }
@@ -189,6 +189,34 @@ func (l *Logouts) forget(ctx context.Context) {
 		}
 		if err := l.table.Delete(ctx, id, row.Revision); errors.Is(err, state.ErrAway) {
 			return // the next start forgets them
+		}
+	}
+}
+
+// Ended is a logout that waits to be stored.
+type Ended struct {
+	Key   Logout `json:"key"`
+	At    int64  `json:"at"`    // Unix seconds
+	Until int64  `json:"until"` // Unix seconds
+}
+
+// Waiting returns the logouts that could not be stored yet.
+func (l *Logouts) Waiting() (out []Ended) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for key, m := range l.waiting {
+		out = append(out, Ended{key, m.At, m.Until})
+	}
+	return out
+}
+
+// Settled says that others have stored logouts.
+func (l *Logouts) Settled(ended []Ended) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range ended {
+		if l.waiting[e.Key] == (mark{e.At, e.Until}) {
+			delete(l.waiting, e.Key)
 		}
 	}
 }
