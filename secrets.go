@@ -77,6 +77,9 @@ func (k *keepers) openAuthority(dir string, log *slog.Logger) (authority *ca.CA,
 	if text := authority.Warning(); text != "" {
 		log.Warn(text)
 	}
+	if authority.Taken() {
+		log.Info("the internal CA was taken from its files into the state; they keep the root's certificate alone", slog.String("folder", dir))
+	}
 	if aside := authority.Aside(); aside != "" {
 		log.Warn("this gateway had an internal CA of its own, and the state has one, which all gateways use: the former was put aside; remove it once nobody trusts its root", slog.String("folder", aside))
 	}

@@ -310,7 +310,7 @@ func TestFilesJoinTheState(t *testing.T) {
 			t.Errorf("%s still lies in the data folder", name)
 		}
 	}
-	if log := first.log.String(); !strings.Contains(log, "keys were taken from a file into the state") {
+	if log := first.log.String(); !strings.Contains(log, "keys were taken from a file into the state") || !strings.Contains(log, "internal CA was taken") {
 		t.Errorf("nothing was told:\n%s", log)
 	}
 
@@ -328,6 +328,9 @@ func TestFilesJoinTheState(t *testing.T) {
 				return nil
 			})
 		}
+	}
+	if log := other.log.String(); !strings.Contains(log, "the former was put aside") || !strings.Contains(log, "were added to those in the state") {
+		t.Errorf("nothing was told:\n%s", log)
 	}
 	kept, _ := filepath.Glob(filepath.Join(other.dir, "data", "ca", "before-*", "root.pem"))
 	if len(kept) != 1 {

@@ -36,6 +36,7 @@ var (
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"secrets/keeper.go":           "keeper: keys take turns",
 		"state/store.go":              "keeper: following the engine",
+		"state/write.go":              "keeper: what waits for an engine that is gone is given up",
 		"usage/keeper.go":             "keeper: storing counts of quotas",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",

@@ -1,17 +1,20 @@
 package test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"gatehouse"
 	"gatehouse/admin"
+	"gatehouse/secrets"
 	"gatehouse/usage"
 )
 
@@ -141,4 +144,49 @@ apis:
 		let <- struct{}{}
 	}
 	g.past()
+}
+
+// The gateway's own keys go along, those that changed a moment before among them,
+// though the state is open in one process at a time.
+func TestTakeOverOfSecrets(t *testing.T) {
+	g := startFirst(t, plainListener+`
+state: {master-key: ../master.key}
+apis:
+  a:
+    authorize: none
+    identity: {token: {audience: orders, jwks: /jwks.json}}
+    routes: [{match: GET /a, target: mock}]
+`)
+	keys := func() string {
+		t.Helper()
+		a := raw(t, g.address("127.0.0.1:0"), "GET /jwks.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if a.status != 200 {
+			t.Fatalf("%d; the log says %s", a.status, g.log)
+		}
+		return a.body
+	}
+	root := g.read("data/ca/root.pem")
+	before := keys()
+	for range 3 {
+		g.takeOver()
+		g.past()
+		if now := keys(); now != before {
+			t.Errorf("the keys were %s and are %s", before, now)
+		}
+		if !bytes.Equal(root, g.read("data/ca/root.pem")) {
+			t.Error("the root is another one")
+		}
+		var status secrets.Status
+		if err := admin.Dial(g.dir+"/data").Act(t.Context(), "secrets/rotate", gatehouse.SecretRef{Name: "identity-key.json"}, &status); err != nil {
+			t.Fatalf("%v; the log says %s", err, g.log)
+		}
+		if now := keys(); now == before {
+			t.Error("the keys have not changed")
+		} else {
+			before = now
+		}
+	}
+	if log := g.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "keys of this node alone") {
+		t.Error(log)
+	}
 }

@@ -68,8 +68,12 @@ func (c *CA) first() ([]byte, error) {
 	if errors.Is(err, fs.ErrExist) {
 		return c.place.Read(File)
 	}
+	c.taken = err == nil && from != c
 	return text, err
 }
+
+// Taken reports whether the authority lay in the folder and was taken from there.
+func (c *CA) Taken() bool { return c.taken }
 
 // renew makes new authorities in memory.
 func (c *CA) renew(now time.Time) error {
