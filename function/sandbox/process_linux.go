@@ -72,6 +72,9 @@ func (p *Process) Wait() Exit {
 	return p.exit
 }
 
+// HostPID returns the process's number outside.
+func (p *Process) HostPID() int { return p.pid }
+
 // Done is closed once Wait does not wait any more.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

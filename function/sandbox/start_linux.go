@@ -261,8 +261,8 @@ func (l *launch) follow() error {
 				return err
 			}
 		}
-		said = append(said, b[:n]...)
-		if n == 0 || err != nil {
+		said = append(said, b[:max(n, 0)]...)
+		if n <= 0 || err != nil {
 			return l.judge(said)
 		}
 	}

@@ -1,38 +1,63 @@
-// Command function is what the tests run in a sandbox: each of its commands
-// tries one thing, and says in a line what came of it.
+// Command function is what the tests run in a sandbox, and outside of one: each
+// of its commands tries one thing, and says in a line what came of it.
 package main
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"time"
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2:]); err != nil {
+	if len(os.Args) < 2 {
+		fmt.Println("failed: no command")
+		os.Exit(2)
+	}
+	command, args := os.Args[1], append(os.Args[2:], "", "")
+	do := commands()[command]
+	if do == nil {
+		fmt.Println("failed: no such command:", command)
+		os.Exit(2)
+	}
+	said, err := do(args)
+	if err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
 	}
+	fmt.Println(said)
 }
 
-func run(command string, args []string) error {
-	switch command {
-	case "hello":
-		fmt.Println("hello")
-		return nil
-	case "sleep":
-		time.Sleep(time.Hour)
-		return nil
-	case "call": // says what its parent's listener answers
-		conn, err := net.Dial("tcp", "127.0.0.1:9001")
-		if err != nil {
-			return err
-		}
-		b := make([]byte, 64)
-		n, err := conn.Read(b)
-		fmt.Printf("%s\n", b[:n])
-		return err
+func commands() map[string]func([]string) (string, error) {
+	return map[string]func([]string) (string, error){
+		"hello":       hello,
+		"sleep":       sleep,
+		"call":        call,
+		"echo":        echo,
+		"status":      status,
+		"environment": environment,
+		"descriptors": descriptors,
+		"list":        list,
+		"read":        read,
+		"write":       write,
+		"exec":        execute,
+		"whoami":      whoami,
+		"bomb":        bomb,
+		"hog":         hog,
+		"reserve":     reserve,
+		"fill":        fill,
+		"litter":      litter,
+		"burn":        burn,
+		"environ":     environ,
+		"signal":      signal,
+		"dial":        dial,
+		"serve":       serve,
+		"daemon":      daemon,
+		"traceme":     traceme,
+		"attach":      attach,
+		"mount":       mount,
+		"mknod":       mknod,
+		"space":       space,
+		"socket":      socket,
+		"syscall":     call3,
+		"segment":     segment,
 	}
-	return fmt.Errorf("no such command: %s", command)
 }
