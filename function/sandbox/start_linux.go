@@ -1,0 +1,336 @@
+//go:build amd64 || arm64
+
+package sandbox
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/function/sandbox/stage"
+)
+
+// Start starts a process. Where it returns one, the program has begun, and the
+// Listener, if one was asked for, takes connections. ctx bounds the start alone.
+// The caller reads Stdout and Stderr until they end, and waits for the Process.
+func (s *Sandbox) Start(ctx context.Context, spec Spec) (*Process, error) {
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	return s.start(ctx, &spec, execution(&spec))
+}
+
+// start does all but check the Spec; last is what the steps end with.
+func (s *Sandbox) start(ctx context.Context, spec *Spec, last stage.Step) (*Process, error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	l, err := s.prepare(spec)
+	if err != nil {
+		return nil, err
+	}
+	l.steps = append(l.steps, last)
+	p, err := l.launch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// launch is one start under way. What it holds goes to the Process, or is given
+// back where there will be none.
+type launch struct {
+	sandbox *Sandbox
+	steps   []stage.Step
+	seat    int
+	group   *group
+	control *net.UnixConn
+	theirs  []*os.File // what the process is given, from descriptor 0 on, and is closed here then
+	process *Process
+}
+
+func (s *Sandbox) prepare(spec *Spec) (_ *launch, err error) {
+	l := &launch{sandbox: s, process: &Process{sandbox: s, done: make(chan struct{})}}
+	defer func() {
+		if err != nil {
+			l.abort()
+		}
+	}()
+	if s.seats != nil {
+		if l.seat, err = s.seats.take(); err != nil {
+			return nil, err
+		}
+	}
+	if s.cgroups != nil {
+		if l.group, err = s.cgroups.make(spec); err != nil {
+			return nil, err
+		}
+	}
+	if l.steps, err = s.steps(spec, l.joins()); err != nil {
+		return nil, err
+	}
+	l.identify()
+	return l, l.open()
+}
+
+func (l *launch) joins() int {
+	if l.group == nil {
+		return 0
+	}
+	return len(l.group.tasks)
+}
+
+// identify says who the process is where no user namespace turns its user into
+// that of its seat.
+func (l *launch) identify() {
+	if l.sandbox.way.users || l.seat == 0 {
+		return
+	}
+	for i := range l.steps {
+		if l.steps[i].Op == stage.User {
+			l.steps[i].N = []uint64{uint64(l.seat), uint64(l.seat)}
+		}
+	}
+}
+
+// abort gives everything back.
+func (l *launch) abort() {
+	p := l.process
+	for _, f := range []*os.File{p.stdout, p.stderr} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	if p.Listener != nil {
+		_ = p.Listener.Close()
+	}
+	if l.control != nil {
+		_ = l.control.Close()
+	}
+	l.closeTheirs()
+	l.group.close()
+	_ = l.group.remove()
+	if l.seat != 0 {
+		l.sandbox.seats.give(l.seat)
+	}
+}
+
+func (l *launch) closeTheirs() {
+	for _, f := range l.theirs {
+		_ = f.Close()
+	}
+	l.theirs = nil
+}
+
+// open makes the pipes and the control socket.
+func (l *launch) open() error {
+	for _, ours := range []**os.File{&l.process.stdout, &l.process.stderr} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		*ours, l.theirs = r, append(l.theirs, w)
+		if l.seat != 0 { // so that /dev/stdout can be opened by its name
+			if err := w.Chown(l.seat, l.seat); err != nil {
+				return err
+			}
+		}
+	}
+	l.process.Stdout, l.process.Stderr = l.process.stdout, l.process.stderr
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	l.theirs = append(l.theirs, os.NewFile(uintptr(pair[1]), "control"))
+	ours := os.NewFile(uintptr(pair[0]), "control")
+	defer func() { _ = ours.Close() }()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return err
+	}
+	l.control = conn.(*net.UnixConn)
+	return nil
+}
+
+// launch starts the stage, and follows it until the program has begun.
+func (l *launch) launch(ctx context.Context) (*Process, error) {
+	p := l.process
+	if err := l.fork(); err != nil {
+		l.abort()
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, p.kill)
+	err := l.follow()
+	if !stop() && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	_ = l.control.Close()
+	if err != nil {
+		p.kill()
+		p.reap()
+		l.abort()
+		return nil, err
+	}
+	p.group, p.seat = l.group, l.seat
+	l.group.close()
+	l.sandbox.add(p)
+	go p.end()
+	return p, nil
+}
+
+// fork starts the process as a stage.
+func (l *launch) fork() error {
+	attr := &syscall.ProcAttr{
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // of the stage: it is small, and soon over
+		Files: []uintptr{l.sandbox.host.devNull.Fd()},
+		Sys:   l.attributes(),
+	}
+	for _, f := range l.theirs {
+		attr.Files = append(attr.Files, f.Fd())
+	}
+	if l.group != nil {
+		for _, f := range l.group.tasks {
+			attr.Files = append(attr.Files, f.Fd())
+		}
+	}
+	pidfd := -1
+	attr.Sys.PidFD = &pidfd
+	var pid int
+	var err error
+	l.sandbox.forked(func() { pid, _, err = syscall.StartProcess("/proc/self/exe", []string{stage.Name}, attr) })
+	runtime.KeepAlive(l.group)
+	l.closeTheirs()
+	if err != nil {
+		return &forkError{err}
+	}
+	return l.process.born(pid, pidfd)
+}
+
+// forkError is that there is not even a process.
+type forkError struct{ err error }
+
+func (e *forkError) Error() string { return "no process for a function: " + e.err.Error() }
+func (e *forkError) Unwrap() error { return e.err }
+
+const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
+
+func (l *launch) attributes() *syscall.SysProcAttr {
+	s := l.sandbox
+	sys := &syscall.SysProcAttr{Setsid: true, Cloneflags: spaces}
+	if l.group != nil && l.group.dir != nil {
+		sys.UseCgroupFD, sys.CgroupFD = true, int(l.group.dir.Fd())
+	}
+	if !s.way.users {
+		return sys
+	}
+	sys.Cloneflags |= unix.CLONE_NEWUSER
+	if s.host.uid != 0 {
+		// The stage says who it is by itself: this process's files below /proc
+		// are not its own to write, since it is not dumpable.
+		sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
+		return sys
+	}
+	both := func(id int) []syscall.SysProcIDMap {
+		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: insideUser, HostID: id, Size: 1}}
+	}
+	sys.UidMappings, sys.GidMappings, sys.GidMappingsEnableSetgroups = both(l.seat), both(l.seat), true
+	return sys
+}
+
+// follow sends the steps, and reads what becomes of them until the control
+// socket is closed, by the program's beginning or the process's end.
+func (l *launch) follow() error {
+	if _, err := l.control.Write(stage.Encode(l.steps)); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	var said []byte
+	for {
+		b, oob := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
+		n, oobn, _, _, err := l.control.ReadMsgUnix(b, oob)
+		if oobn > 0 {
+			if err := l.receive(oob[:oobn]); err != nil {
+				return err
+			}
+		}
+		said = append(said, b[:max(n, 0)]...)
+		if n <= 0 || err != nil {
+			return l.judge(said)
+		}
+	}
+}
+
+// receive takes the socket that the stage listens on.
+func (l *launch) receive(oob []byte) error {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(messages) == 0 {
+		return errors.Join(errors.New("the stage sent no descriptor"), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return errors.Join(errors.New("the stage sent no descriptor"), err)
+	}
+	unix.CloseOnExec(fds[0])
+	f := os.NewFile(uintptr(fds[0]), "function")
+	defer func() { _ = f.Close() }()
+	l.process.Listener, err = net.FileListener(f)
+	return err
+}
+
+// judge says what a stage's words come to.
+func (l *launch) judge(said []byte) error {
+	ready := false
+	for len(said) > 0 {
+		switch {
+		case said[0] == stage.Ready:
+			ready = true
+		case said[0] == stage.Failed && len(said) >= 9:
+			return l.failure(binary.LittleEndian.Uint32(said[1:]), syscall.Errno(binary.LittleEndian.Uint32(said[5:])))
+		}
+		said = said[1:]
+	}
+	if !ready {
+		return errors.New("a function's process ended before its program began: it was killed, or the machine is out of memory")
+	}
+	return nil
+}
+
+func (l *launch) failure(index uint32, e syscall.Errno) error {
+	if int(index) >= len(l.steps) {
+		return fmt.Errorf("a function's process could not begin: %w", e)
+	}
+	return &StepError{step: l.steps[index], err: e}
+}
+
+// StepError is that a process could not be made ready for its program, or the
+// program could not be run.
+type StepError struct {
+	step stage.Step
+	err  syscall.Errno
+}
+
+func (e *StepError) Error() string {
+	text := fmt.Sprintf("a function's process could not %s: %v", describe(e.step), e.err)
+	if e.step.Op != stage.Exec {
+		return text
+	}
+	switch e.err {
+	case syscall.EACCES:
+		text += ". It must be executable, and readable by every user, and so must the folders on its way: chmod -R a+rX FOLDER"
+	case syscall.ENOENT:
+		text += ". Neither it, nor the interpreter or loader that it names, may be missing within"
+	case syscall.ENOEXEC:
+		text += ". It is no program of this machine's kind, and has no #! line"
+	}
+	return text
+}
+
+func (e *StepError) Unwrap() error { return e.err }
