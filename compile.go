@@ -48,6 +48,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
 		a.checkDefaults(report)
+		d.checkAuthorizers(a, report)
 		if a.Broken("stages") && len(a.Stages) == 0 {
 			continue
 		}
@@ -257,7 +258,7 @@ func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 			report.Unknown(to.At, "service", to.Name, names(d.config.Services))
 		}
 	case api.Function:
-		report.Errorf(to.At, "this version has no functions yet: a target is a service, an address, a mock or a redirect")
+		d.checkFunction(to, report)
 	}
 }
 

@@ -252,7 +252,7 @@ func (in *instance) functionError(r *http.Request, v *invocation) {
 	if json.Unmarshal(body, &said) == nil && kind == "" {
 		kind = said.Type
 	}
-	in.end(v, Result{Outcome: Failed, Payload: body, Error: kind, Detail: brief(kind, said.Message)})
+	in.end(v, Result{Outcome: Failed, Payload: body, Error: kind, Message: said.Message, Detail: brief(kind, said.Message)})
 }
 
 // brief is an error in a line for the trail.

@@ -73,7 +73,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{launcher: &plain{}, data: t.TempDir()}
-	r.Keeper = NewKeeper(Options{Launcher: r.launcher, Data: r.data, Processes: 100, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	r.Keeper = NewKeeper(Options{Launch: func() (Launcher, error) { return r.launcher, nil }, Data: r.data, Processes: 100, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	t.Cleanup(r.end)
 	return r
 }

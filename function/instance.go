@@ -67,7 +67,7 @@ func (in *instance) run() {
 	limit := p.version.config.Init.D()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	process, err := p.keeper.launcher.Start(ctx, p.version.spec(p.log.name, in.id))
+	process, err := p.launcher.Start(ctx, p.version.spec(p.log.name, in.id))
 	if err != nil {
 		p.keeper.log.Error("a function cannot be started", "function", p.version.config.Name, "error", err)
 		p.gone(in, err.Error())

@@ -1,6 +1,9 @@
 package function
 
 import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -43,6 +46,7 @@ type Result struct {
 	Payload []byte  // the answer, or the error as JSON; lent until Free
 	Stream  *Stream // in place of Payload, for an answer that comes bit by bit
 	Error   string  // the error's type, as the function says it
+	Message string  // and its message
 	Detail  string  // why there is no answer, for log and trail
 
 	Instance string        // the process that did it
@@ -99,4 +103,24 @@ func (v *invocation) settle(r Result) bool {
 	v.result = r
 	v.done <- struct{}{}
 	return true
+}
+
+// All returns the answer as a whole, of at most limit bytes. It is the caller's.
+func (r *Result) All(limit int64) ([]byte, error) {
+	if r.Stream == nil {
+		if int64(len(r.Payload)) > limit {
+			return nil, errTooLarge
+		}
+		return bytes.Clone(r.Payload), nil
+	}
+	defer r.Stream.Close()
+	return readAll(nil, r.Stream, -1, limit)
+}
+
+// NewID returns an id for an invoke that no request makes, a version 4 UUID.
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -17,7 +17,9 @@ import (
 
 // Options are what a Keeper needs of others.
 type Options struct {
-	Launcher  Launcher
+	// Launch returns what starts processes. It is called once, with the first
+	// function that there is.
+	Launch    func() (Launcher, error)
 	Data      string // the gateway's folder
 	Processes int    // of all functions at once
 	Log       *slog.Logger
@@ -26,14 +28,14 @@ type Options struct {
 // Keeper keeps the processes of functions over reloads: of every version as long
 // as a configuration names it or a request has it.
 type Keeper struct {
-	launcher Launcher
-	log      *slog.Logger
-	logs     string
-	store    *store
-	pools    *keeper.Set[[sha256.Size]byte, *pool]
-	work     sync.WaitGroup // goroutines of processes
-	ending   chan struct{}
-	swept    sync.WaitGroup
+	launch func() (Launcher, error)
+	log    *slog.Logger
+	logs   string
+	store  *store
+	pools  *keeper.Set[[sha256.Size]byte, *pool]
+	work   sync.WaitGroup // goroutines of processes
+	ending chan struct{}
+	swept  sync.WaitGroup
 
 	mu        sync.Mutex
 	processes int
@@ -49,7 +51,7 @@ const sweepEvery = time.Second
 // NewKeeper returns a Keeper without functions.
 func NewKeeper(o Options) *Keeper {
 	k := &Keeper{
-		launcher: o.Launcher, log: o.Log, logs: filepath.Join(o.Data, "logs", "functions"), store: newStore(filepath.Join(o.Data, "functions")),
+		launch: sync.OnceValues(o.Launch), log: o.Log, logs: filepath.Join(o.Data, "logs", "functions"), store: newStore(filepath.Join(o.Data, "functions")),
 		pools: keeper.NewSet[[sha256.Size]byte, *pool](), ending: make(chan struct{}), most: o.Processes,
 		files: make(map[string]*logFile), all: make(map[*pool]bool),
 	}
@@ -206,20 +208,24 @@ type Function struct{ pool *pool }
 // Function returns the function of a checked configuration, as its code is now. It
 // starts nothing but what is provisioned, with Commit.
 func (l *Lease) Function(c *Config, place Place) (*Function, error) {
+	launcher, err := l.keeper.launch()
+	if err != nil {
+		return nil, fmt.Errorf("%s: functions: %w", c.Pos, err)
+	}
 	v, err := l.keeper.version(c, place)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the function %s: %w", c.Pos, c.Name, err)
 	}
 	key := sha256.Sum256([]byte(c.Name + "\x00" + v.hash))
-	p, err := l.pools.Get(key, func() (*pool, error) { return l.keeper.open(v), nil })
+	p, err := l.pools.Get(key, func() (*pool, error) { return l.keeper.open(v, launcher), nil })
 	if err != nil {
 		return nil, err
 	}
 	return &Function{p}, nil
 }
 
-func (k *Keeper) open(v *version) *pool {
-	p := &pool{keeper: k, version: v, log: k.logOf(&v.config), instances: make(map[*instance]struct{})}
+func (k *Keeper) open(v *version, launcher Launcher) *pool {
+	p := &pool{keeper: k, launcher: launcher, version: v, log: k.logOf(&v.config), instances: make(map[*instance]struct{})}
 	k.mu.Lock()
 	k.all[p] = true
 	k.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"time"
 )
 
 // Launcher starts the processes of functions, each kept apart from all else. It
@@ -48,6 +47,3 @@ type Process interface {
 
 // apiAddress is where a process finds the Runtime API.
 const apiAddress = "127.0.0.1:9001"
-
-// killPatience is how long what is left of a process may take to end on its own.
-const killPatience = 2 * time.Second

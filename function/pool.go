@@ -14,9 +14,10 @@ const maxWaiting = 1024
 // the order in which it came; of the processes that are free the one that was
 // used last goes first, so that the others grow old.
 type pool struct {
-	keeper  *Keeper
-	version *version
-	log     *logFile
+	keeper   *Keeper
+	launcher Launcher
+	version  *version
+	log      *logFile
 
 	mu        sync.Mutex
 	idle      []*worker // the one used last at the end

@@ -89,12 +89,18 @@ func until(x *exchange.Exchange) time.Time {
 func (t *target) note(x *exchange.Exchange, r *Result) {
 	u := &x.Upstream
 	u.Service, u.Target, u.Attempts = t.name, r.Instance, 1
-	u.Queued, u.Latency, u.Reused = r.Queued, r.Duration, r.Instance != "" && !r.Cold
-	u.Init = r.Init
+	u.Latency, u.Init, u.Reused = r.Duration, r.Init, r.Instance != "" && !r.Cold
+	if r.Queued >= waited {
+		u.Queued = r.Queued
+	}
 	if r.Cold {
 		x.Trail.Add(t.Rule, exchange.Passed, "cold start")
 	}
 }
+
+// waited is from when on an invoke counts as one that had to wait: a process that
+// is free has it sooner.
+const waited = 100 * time.Microsecond
 
 // refuse says that there is no answer.
 func (t *target) refuse(w http.ResponseWriter, r *http.Request, result *Result) {
