@@ -57,7 +57,7 @@ func commands() map[string]func([]string) (string, error) {
 		"mknod":       mknod,
 		"space":       space,
 		"socket":      socket,
-		"syscall":     call3,
+		"calls":       calls,
 		"segment":     segment,
 	}
 }
