@@ -35,7 +35,9 @@ func (d *draft) checkFunction(to api.Destination, report *config.Report) {
 	cfg := d.config
 	unread := cfg.Broken("include") || cfg.Broken("functions") && len(cfg.Functions) == 0
 	switch {
+	case cfg.Functions[to.Name] == nil && !unread && d.strange[to.Name]: // a definition may name it often
 	case cfg.Functions[to.Name] == nil && !unread:
+		d.strange[to.Name] = true
 		report.Unknown(to.At, "function", to.Name, names(cfg.Functions))
 	case to.Alias != "" && to.Alias != "$LATEST":
 		report.Errorf(to.At, "this version has no aliases of functions: write function:%s", to.Name)

@@ -139,7 +139,7 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	return &Snapshot{
 		aws:    d.awsEndpoint(l),
 		config: d.config, policies: policies, observer: observer, table: d.table,
-		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
+		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners, functions: b.functions,
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/edge"
 	"gatehouse/exchange"
+	"gatehouse/function"
 	"gatehouse/observe"
 	"gatehouse/route"
 )
@@ -23,6 +24,7 @@ type Snapshot struct {
 	owned      *owned            // nil where no room owns a path
 	aws        *endpoint         // AWS's own services
 	owners     map[string]string // host -> API
+	functions  map[string]*function.Function
 }
 
 // lookup finds what serves a request.

@@ -170,7 +170,7 @@ func (s *source) noInit() {
 
 func (s *source) check() {
 	for _, v := range packageVariables(s.file) {
-		if len(v.Values) == 0 && v.Names[0].Name != "_" && s.path != "cmd/gatehouse/main.go" { // the linker's version
+		if len(v.Values) == 0 && v.Names[0].Name != "_" && !isEmbedded(v) && s.path != "cmd/gatehouse/main.go" { // the linker's version
 			s.errorf(v, "the package variable %s has no value of its own: what changes belongs into a struct", v.Names[0].Name)
 		}
 	}
@@ -197,6 +197,11 @@ func (s *source) check() {
 		}
 		return true
 	})
+}
+
+// isEmbedded reports a variable that the compiler fills from a file.
+func isEmbedded(v *ast.ValueSpec) bool {
+	return v.Doc != nil && strings.HasPrefix(v.Doc.List[0].Text, "//go:embed ")
 }
 
 // only refuses what n does in all files but those of a list.
