@@ -28,14 +28,13 @@ func controllers() []string { return []string{memory, cpu, pids, freezer} }
 
 // dialect is how a version of cgroups says things.
 type dialect struct {
-	memoryLimit, peak, oom   string
-	frozen, freeze, thaw     string
-	cpuLimit                 func(quota int64) string
-	cpuFile                  string
-	further                  map[string]string // what else is written for memory, where there is such a file
-	furtherLimit             string            // memory and swap together, where there is such a file
-	tasks                    bool              // a thread moves itself in; else the process is born there
-	noMemoryLimit, noCPULimt string
+	memoryLimit, peak, oom string
+	frozen, freeze, thaw   string
+	cpuLimit               func(quota int64) string
+	cpuFile                string
+	further                map[string]string // what else is written for memory, where there is such a file
+	furtherLimit           string            // memory and swap together, where there is such a file
+	tasks                  bool              // a thread moves itself in; else the process is born there
 }
 
 func version1() dialect {

@@ -16,16 +16,13 @@ import (
 	"gatehouse/function/sandbox/stage"
 )
 
-// Attributes of what is mounted from outside.
 const (
-	folderAttributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	deviceAttributes = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
-)
-
-const (
+	// readOnly is how folders from outside are mounted. A device is one for
+	// being a device, and its user not the function.
+	readOnly    = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 	insideUser  = 1000
 	openFiles   = 1024 // as on Lambda
-	rootOver    = "/dev"
+	rootOver    = "/sys"
 	emptyFolder = "mnt" // shown in place of folders below /proc
 )
 
@@ -33,8 +30,6 @@ const (
 type plan struct {
 	steps []stage.Step
 	made  map[string]bool // paths of the new root that are there
-	trees int
-	late  []stage.Step // to be done once the new root is there
 	err   error
 }
 
@@ -59,14 +54,12 @@ func (p *plan) tree(from, to string, attributes uint64) {
 		p.err = err
 		return
 	}
-	p.do(stage.Tree, words(from), attributes)
 	if info.IsDir() {
 		p.dir(to, 0o755)
 	} else {
 		p.file(to, "")
 	}
-	p.late = append(p.late, stage.Step{Op: stage.Place, N: []uint64{uint64(p.trees)}, S: words(to)})
-	p.trees++
+	p.do(stage.Bind, words(from, to), attributes)
 }
 
 func (p *plan) link(from, to string) {
@@ -82,7 +75,7 @@ func (p *plan) link(from, to string) {
 func (p *plan) symlink(at, target string) {
 	if !p.made[at] {
 		p.above(at)
-		p.late = append(p.late, stage.Step{Op: stage.Link, S: words(at, target)})
+		p.do(stage.Link, words(at, target))
 		p.made[at] = true
 	}
 }
@@ -90,7 +83,7 @@ func (p *plan) symlink(at, target string) {
 func (p *plan) file(at, content string) {
 	if !p.made[at] {
 		p.above(at)
-		p.late = append(p.late, stage.Step{Op: stage.File, N: []uint64{0o444}, S: words(at, content)})
+		p.do(stage.File, words(at, content), 0o444)
 		p.made[at] = true
 	}
 }
@@ -98,7 +91,7 @@ func (p *plan) file(at, content string) {
 func (p *plan) dir(at string, mode uint64) {
 	if !p.made[at] {
 		p.above(at)
-		p.late = append(p.late, stage.Step{Op: stage.Dir, N: []uint64{mode}, S: words(at)})
+		p.do(stage.Dir, words(at), mode)
 		p.made[at] = true
 	}
 }
@@ -110,7 +103,7 @@ func (p *plan) above(at string) {
 }
 
 func (p *plan) mount(kind, at, options string, flags uint64) {
-	p.late = append(p.late, stage.Step{Op: stage.Mount, N: []uint64{flags}, S: words(kind, at, options)})
+	p.do(stage.Mount, words(kind, at, options), flags)
 }
 
 // steps says how a process is started. joins is how many cgroups it has to go
@@ -122,9 +115,8 @@ func (s *Sandbox) steps(spec *Spec, joins int) ([]stage.Step, error) {
 	}
 	s.identity(p)
 	p.do(stage.Private, nil)
-	s.contents(p, spec)
 	p.do(stage.Root, words(rootOver, "size=1m,nr_inodes=4096,mode=0755"))
-	p.steps = append(p.steps, p.late...)
+	s.contents(p, spec)
 	p.do(stage.Pivot, nil)
 	p.do(stage.Seal, nil)
 	p.do(stage.Hostname, words("function"))
@@ -152,16 +144,16 @@ func (s *Sandbox) identity(p *plan) {
 func (s *Sandbox) contents(p *plan, spec *Spec) {
 	p.dir("dev", 0o755)
 	for _, device := range []string{"null", "zero", "full", "random", "urandom"} {
-		p.tree("/dev/"+device, "dev/"+device, deviceAttributes)
+		p.tree("/dev/"+device, "dev/"+device, 0)
 	}
 	for name, target := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
 		p.symlink("dev/"+name, target)
 	}
-	p.tree(spec.Code, CodePath[1:], folderAttributes)
+	p.tree(spec.Code, CodePath[1:], readOnly)
 	p.optional(spec.Layers, LayersPath)
 	p.optional(spec.Runtime, RuntimePath)
 	for _, tree := range outermost(spec.Trees) {
-		p.tree(tree, tree[1:], folderAttributes)
+		p.tree(tree, tree[1:], readOnly)
 	}
 	s.etc(p)
 	p.dir("tmp", 0o755)
@@ -187,7 +179,7 @@ func (p *plan) optional(from, to string) {
 		p.dir(to[1:], 0o555)
 		return
 	}
-	p.tree(from, to[1:], folderAttributes)
+	p.tree(from, to[1:], readOnly)
 }
 
 // inodes is how many files /tmp takes: each costs memory of the kernel's own,
@@ -198,7 +190,7 @@ func inodes(size int64) int64 { return min(max(size>>13, 1024), 1<<20) }
 // machine's own but its certificate authorities.
 func (s *Sandbox) etc(p *plan) {
 	if s.host.authorities != "" {
-		p.tree(s.host.authorities, "etc/ssl/certs/ca-certificates.crt", folderAttributes)
+		p.tree(s.host.authorities, "etc/ssl/certs/ca-certificates.crt", readOnly)
 	}
 	p.file("etc/passwd", fmt.Sprintf("root:x:0:0:root:/:/sbin/nologin\nsandbox:x:%d:%d:sandbox:/tmp:/sbin/nologin\n", insideUser, insideUser))
 	p.file("etc/group", fmt.Sprintf("root:x:0:\nsandbox:x:%d:\n", insideUser))
@@ -221,7 +213,7 @@ func (s *Sandbox) proc(p *plan) {
 		if masked.folder {
 			over = emptyFolder
 		}
-		p.late = append(p.late, stage.Step{Op: stage.Bind, S: words(over, "proc/"+masked.name)})
+		p.do(stage.Bind, words(over, "proc/"+masked.name), 0)
 	}
 }
 

@@ -11,45 +11,24 @@ import (
 // mountAttr is struct mount_attr.
 type mountAttr struct{ set, clear, propagation, userns uint64 }
 
-// tree opens a copy of a tree of mounts, with attributes set on all of it. It is
-// not seen anywhere until it is placed.
-func (s *state) tree(path string, attributes uint64) syscall.Errno {
-	p, err := syscall.BytePtrFromString(path)
-	if err != nil {
-		return syscall.EINVAL
-	}
-	fd, _, e := syscall.Syscall(sysOpenTree, atCwd, uintptr(unsafe.Pointer(p)), openTreeClone|atRecursive|syscall.O_CLOEXEC)
-	if e != 0 {
-		return e
-	}
-	s.trees = append(s.trees, int(fd))
-	return setattr(fd, attributes)
-}
-
-func setattr(fd uintptr, attributes uint64) syscall.Errno {
-	attr := mountAttr{set: attributes}
-	var empty byte
-	_, _, e := syscall.Syscall6(sysMountSetattr, fd, uintptr(unsafe.Pointer(&empty)), atEmptyPath|atRecursive, uintptr(unsafe.Pointer(&attr)), sizeofMountAttr, 0)
-	return e
-}
-
-func (s *state) place(tree int, path string) syscall.Errno {
-	p, err := syscall.BytePtrFromString(path)
-	if err != nil {
-		return syscall.EINVAL
-	}
-	var empty byte
-	_, _, e := syscall.Syscall6(sysMoveMount, uintptr(s.trees[tree]), uintptr(unsafe.Pointer(&empty)), atCwd, uintptr(unsafe.Pointer(p)), moveMountFromEmptyPath, 0)
-	if e == 0 {
-		_ = syscall.Close(s.trees[tree])
-	}
-	return e
-}
-
 const atCwd = ^uintptr(99) // -100
 
-// root mounts what is to be the root over a folder that every system has. The
-// trees are open by now: it does not matter what lay there.
+// bind shows a tree at a second place, with all that is mounted below it.
+func bind(from, to string, attributes uint64) syscall.Errno {
+	if err := syscall.Mount(from, to, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil || attributes == 0 {
+		return errno(err)
+	}
+	p, err := syscall.BytePtrFromString(to)
+	if err != nil {
+		return syscall.EINVAL
+	}
+	attr := mountAttr{set: attributes}
+	_, _, e := syscall.Syscall6(sysMountSetattr, atCwd, uintptr(unsafe.Pointer(p)), atRecursive, uintptr(unsafe.Pointer(&attr)), sizeofMountAttr, 0)
+	return e
+}
+
+// root mounts what is to be the root over a folder that every system has, and
+// of which nothing will be needed.
 func root(over, options string) syscall.Errno {
 	if err := syscall.Mount("tmpfs", over, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, options); err != nil {
 		return errno(err)

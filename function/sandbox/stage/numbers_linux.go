@@ -5,20 +5,15 @@ package stage
 // Numbers of the kernel that package syscall lacks; a test holds them to those
 // of golang.org/x/sys/unix, which would come with an initialisation of its own.
 const (
-	sysOpenTree            = 428
-	sysMoveMount           = 429
-	sysCloseRange          = 436
-	sysMountSetattr        = 442
-	sysLandlockCreate      = 444
-	sysLandlockAdd         = 445
-	sysLandlockRestrict    = 446
-	openTreeClone          = 0x1
-	atRecursive            = 0x8000
-	atEmptyPath            = 0x1000
-	moveMountFromEmptyPath = 0x4
-	closeRangeCloexec      = 0x4
-	oPath                  = 0x200000
-	sizeofMountAttr        = 32
+	sysCloseRange       = 436
+	sysMountSetattr     = 442
+	sysLandlockCreate   = 444
+	sysLandlockAdd      = 445
+	sysLandlockRestrict = 446
+	atRecursive         = 0x8000
+	closeRangeCloexec   = 0x4
+	oPath               = 0x200000
+	sizeofMountAttr     = 32
 
 	prSetSecurebits   = 28
 	prCapAmbient      = 47

@@ -35,9 +35,8 @@ func run() {
 		fail(0, syscall.EBADMSG)
 		return
 	}
-	s := &state{}
 	for i, step := range steps {
-		if err := s.do(step); err != 0 {
+		if err := do(step); err != 0 {
 			fail(i, err)
 			return
 		}
@@ -80,10 +79,7 @@ func fail(step int, err syscall.Errno) {
 	_ = syscall.Sendmsg(Control, b, nil, nil, syscall.MSG_NOSIGNAL)
 }
 
-// state is what steps leave for later ones.
-type state struct{ trees []int }
-
-func (s *state) do(step Step) syscall.Errno {
+func do(step Step) syscall.Errno {
 	n, t := step.N, step.S
 	switch step.Op {
 	case Join:
@@ -92,8 +88,6 @@ func (s *state) do(step Step) syscall.Errno {
 		return write(t[0], t[1])
 	case Private:
 		return errno(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-	case Tree:
-		return s.tree(t[0], n[0])
 	case Root:
 		return root(t[0], t[1])
 	case Dir:
@@ -105,9 +99,7 @@ func (s *state) do(step Step) syscall.Errno {
 	case Mount:
 		return errno(syscall.Mount(t[0], t[1], t[0], uintptr(n[0]), t[2]))
 	case Bind:
-		return errno(syscall.Mount(t[0], t[1], "", syscall.MS_BIND, ""))
-	case Place:
-		return s.place(int(n[0]), t[0])
+		return bind(t[0], t[1], n[0])
 	case Pivot:
 		return pivot()
 	case Seal:

@@ -14,14 +14,12 @@ const (
 	Join     Op = iota + 1 // N: first descriptor, how many. The thread goes into the cgroups whose "tasks" these are
 	Write                  // S: path, content
 	Private                // nothing that is mounted here is seen elsewhere, and nothing elsewhere here
-	Tree                   // S: path; N: mount attributes. Opens a copy of the tree for a Place to come
 	Root                   // S: folder that is mounted over, options. The new root, which becomes the working directory
 	Dir                    // S: path below the new root; N: mode
 	File                   // S: path below the new root, content; N: mode
 	Link                   // S: path below the new root, where it leads
 	Mount                  // S: type, path below the new root, options; N: flags
-	Bind                   // S: two paths below the new root: the first is seen at the second too
-	Place                  // S: path below the new root; N: which Tree, by its number
+	Bind                   // S: a path, one below the new root where its tree is seen too; N: attributes of the mounts there
 	Pivot                  // the new root is the root, and the old one is gone
 	Seal                   // the root is read-only from now on
 	Hostname               // S: name
@@ -48,8 +46,6 @@ func (o Op) String() string {
 		return "write"
 	case Private:
 		return "keep mounts private"
-	case Tree:
-		return "open"
 	case Root:
 		return "mount the new root"
 	case Dir:
@@ -62,8 +58,6 @@ func (o Op) String() string {
 		return "mount"
 	case Bind:
 		return "bind"
-	case Place:
-		return "place"
 	case Pivot:
 		return "change the root"
 	case Seal:
