@@ -81,10 +81,20 @@ func withFunctions(t *testing.T) *running {
 		}
 		files[name] = text
 	}
-	if _, level, err := sandbox.New(sandbox.Config{Minimum: "namespaces"}, slog.New(slog.DiscardHandler)); err != nil {
-		t.Skipf("functions cannot be kept apart here: %v, %v", level, err)
+	if err := cannotIsolate(); err != nil {
+		t.Skipf("functions cannot be kept apart here: %v", err)
 	}
 	return start(t, strings.ReplaceAll(functions, "GO", folder), files)
+}
+
+// cannotIsolate says why functions cannot be kept apart on this machine; nil where
+// they can.
+func cannotIsolate() error {
+	s, _, err := sandbox.New(sandbox.Config{Minimum: "namespaces"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 func TestFunctions(t *testing.T) {
