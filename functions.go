@@ -77,7 +77,7 @@ func (b *binder) function(e *endpoint, to api.Destination) (http.Handler, error)
 		payload = b.draft.config.Functions[to.Name].Payload
 	}
 	form := event.Two
-	if payload == "1.0" {
+	if payload == "1.0" && f.Config().Runtime != function.HTTP {
 		form = event.One
 	}
 	return function.New(function.Route{

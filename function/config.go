@@ -13,9 +13,10 @@ import (
 type Config struct {
 	config.At
 	Name        string                   `yaml:"-" key:"true"`
-	Runtime     string                   `yaml:"runtime,required" enum:"provided|nodejs|python" doc:"what runs the code: provided (an executable that speaks the Runtime API), nodejs or python (a handler, on the interpreter of this machine)"`
+	Runtime     string                   `yaml:"runtime,required" enum:"provided|nodejs|python|http" doc:"what runs the code: provided (an executable that speaks the Runtime API), nodejs or python (a handler, on the interpreter of this machine), http (any web server)"`
 	Code        config.Path              `yaml:"code,required" doc:"a folder or a zip file with the code; what it holds when the configuration is loaded is what runs"`
-	Handler     string                   `yaml:"handler" doc:"provided: the executable within the code, default bootstrap; nodejs and python: FILE.FUNCTION, such as index.handler"`
+	Handler     string                   `yaml:"handler" doc:"provided: the executable within the code, default bootstrap; nodejs and python: FILE.FUNCTION, such as index.handler; http: what starts the server, such as node server.js, default bootstrap"`
+	Port        int                      `yaml:"port" default:"8080" range:"1..65535" doc:"http: where the server listens; it finds it in PORT"`
 	Interpreter config.Path              `yaml:"interpreter" doc:"the interpreter of nodejs and python; default: node or python3, as found by PATH"`
 	Description string                   `yaml:"description" doc:"what it is for"`
 	Layers      []config.Path            `yaml:"layers" doc:"folders or zip files that are unpacked to /opt, later ones over earlier ones; at most 5"`
@@ -103,15 +104,23 @@ func (c *Config) checkCode(r *config.Report) {
 func (c *Config) checkHandler(r *config.Report) {
 	switch {
 	case c.Broken("runtime") || c.Broken("handler"):
-	case c.Runtime != Provided && !handlerForm.MatchString(c.Handler):
+	case c.Runtime == HTTP && c.Port == 9001:
+		r.Errorf(c.Of("port"), "port 9001 is the Runtime API's")
+	case c.Runtime != Provided && c.Runtime != HTTP && !handlerForm.MatchString(c.Handler):
 		r.Errorf(c.Of("handler"), "a handler of %s is written FILE.FUNCTION, such as index.handler", c.Runtime)
 	case c.Runtime == Provided && c.Handler != "" && !filepath.IsLocal(c.Handler):
 		r.Errorf(c.Of("handler"), "the executable is a file within the code, not %q", c.Handler)
 	case strings.Contains(c.Handler, ".."):
 		r.Errorf(c.Of("handler"), "a handler is within the code, not %q", c.Handler)
 	}
-	if c.Runtime == Provided && c.Interpreter.Value != "" {
-		r.Errorf(c.Of("interpreter"), "what is provided needs no interpreter")
+	if (c.Runtime == Provided || c.Runtime == HTTP) && c.Interpreter.Value != "" {
+		r.Errorf(c.Of("interpreter"), "an interpreter is for nodejs and python")
+	}
+	if c.Has("port") && c.Runtime != HTTP {
+		r.Errorf(c.Of("port"), "a port is for runtime: http")
+	}
+	if c.Runtime == HTTP && c.Has("payload") {
+		r.Errorf(c.Of("payload"), "a web server gets requests, not events: remove payload")
 	}
 	if c.Requests > 1 && c.Runtime == "python" {
 		r.Errorf(c.Of("concurrent-requests"), "the python runtime takes one invoke at a time")
@@ -123,6 +132,7 @@ const (
 	Provided = "provided"
 	NodeJS   = "nodejs"
 	Python   = "python"
+	HTTP     = "http"
 )
 
 // isReserved reports variables that the gateway sets itself.

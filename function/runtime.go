@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"gatehouse/function/adapter"
 )
 
 var (
@@ -29,7 +31,28 @@ func (k *Keeper) runtime(v *version) error {
 	case Python:
 		return k.interpreted(v, "bootstrap.py", pythonBootstrap, "/usr/bin/python3", "python3")
 	}
+	if c.Runtime == HTTP {
+		return k.web(v)
+	}
 	return k.provided(v)
+}
+
+// web has a copy of this program beside a web server: it is the adapter.
+func (k *Keeper) web(v *version) error {
+	own, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if v.runtime, err = k.store.program(own, "adapter"); err != nil {
+		return err
+	}
+	handler := v.config.Handler
+	if handler == "" {
+		handler = "bootstrap"
+	}
+	v.command, v.args = path.Join(runtimePath, "adapter"), []string{adapter.Name, handler}
+	v.trees = trees("/usr/bin/env")
+	return nil
 }
 
 // provided looks whether the executable is there.

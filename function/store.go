@@ -110,6 +110,33 @@ func (s *store) write(name string, files map[string][]byte) (string, error) {
 	})
 }
 
+// program returns a folder with a copy of a program under a name.
+func (s *store) program(path, name string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	print, err := printOf(path, info)
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(s.folder, "program-"+print)
+	if isDir(folder) {
+		return folder, nil
+	}
+	return folder, s.make(folder, func(root *os.Root) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		left := int64(maxCode)
+		return file(root, name, f, 0o755, &left)
+	})
+}
+
 // make makes a folder whole, or not at all.
 func (s *store) make(folder string, fill func(*os.Root) error) error {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {

@@ -45,6 +45,9 @@ func (v *version) spec(stream, instance string) Spec {
 	if c.Requests > 1 {
 		env = append(env, "AWS_LAMBDA_MAX_CONCURRENCY="+strconv.Itoa(c.Requests))
 	}
+	if c.Runtime == HTTP {
+		env = append(env, "PORT="+strconv.Itoa(c.Port), "AWS_LWA_PORT="+strconv.Itoa(c.Port))
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Environment)) {
 		env = append(env, name+"="+c.Environment[name].Reveal())
 	}

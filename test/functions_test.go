@@ -41,6 +41,7 @@ apis:
       - {match: "ANY /hello", target: "function:hello"}
       - {match: "GET /count", target: "function:count"}
       - {match: "GET /paths/{proxy+}", target: "function:paths", authorize: tokens, payload: "1.0"}
+      - {match: "ANY /web/{proxy*}", target: "function:web"}
       - {match: "GET /slow", target: "function:slow"}
       - {match: "GET /odd", target: "function:odd"}
       - {match: "GET /off", target: "function:off"}
@@ -50,6 +51,7 @@ functions:
   count: {runtime: nodejs, code: node, handler: index.count}
   paths: {runtime: python, code: python, handler: app.handler}
   check-token: {runtime: python, code: python, handler: app.authorize}
+  web: {runtime: http, code: web, handler: node server.mjs}
   slow: {runtime: nodejs, code: own, handler: own.slow, timeout: 300ms}
   odd: {runtime: nodejs, code: own, handler: own.odd}
   off: {runtime: nodejs, code: own, handler: own.odd, concurrency: 0}
@@ -74,7 +76,7 @@ func withFunctions(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{"own/own.js": []byte(own)}
-	for _, name := range []string{"node/index.mjs", "python/app.py"} {
+	for _, name := range []string{"node/index.mjs", "python/app.py", "web/server.mjs"} {
 		text, err := os.ReadFile(filepath.Join("../examples/functions", name))
 		if err != nil {
 			t.Fatal(err)
@@ -130,6 +132,10 @@ func TestFunctions(t *testing.T) {
 			a = ask("GET", "/paths/a/b?q=1&q=2", "", [2]string{"X-Token", "open sesame"})
 			if a.status != 200 || !strings.Contains(a.body, `"path": "/paths/a/b"`) || !strings.Contains(a.body, `"tier": "gold"`) || !strings.Contains(a.body, `"q": ["1", "2"]`) || len(a.header["X-Letter"]) != 2 {
 				t.Errorf("paths: %+v", a)
+			}
+			a = ask("POST", "/web/a%20b?q=1&q=%20", "\x00\xff\x00", [2]string{"Content-Type", "application/octet-stream"}, [2]string{"Cookie", "x=y; z=w"})
+			if a.status != 200 || a.body != `{"method":"POST","url":"/web/a%20b?q=1&q=%20","cookie":"x=y; z=w","host":"localhost","size":3}` || len(a.header["Set-Cookie"]) != 2 {
+				t.Errorf("web: %+v", a)
 			}
 			for token, status := range map[string]int{"shut": 403, "broken": 401} {
 				if a := ask("GET", "/paths/a", "", [2]string{"X-Token", token}); a.status != status {

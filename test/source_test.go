@@ -30,6 +30,7 @@ var (
 		"auth/jwt/remote.go":                "keeper: fetching keys",
 		"balance/gate.go":                   "upstream's keeper: a line that nobody leaves for is looked at",
 		"dial/dns/exchange.go":              "a question is given up when its context ends",
+		"function/adapter/adapter.go":       "a process of its own: the server beside it, and its loops",
 		"function/instance.go":              "keeper: processes, their words and their connections",
 		"function/keeper.go":                "keeper: looking for processes that are idle",
 		"function/life.go":                  "keeper: starting a process",
@@ -72,8 +73,9 @@ var (
 		"dial/dns/exchange.go": "questions over UDP to the DNS servers that the operator names",
 		"admin/client.go":      "the command asks the gateway by its control socket",
 
-		"takeover/notify.go":     "keeper: the service manager is told by its own socket",
-		"importer/live/probe.go": "init looks at the services that its user names",
+		"function/adapter/adapter.go": "a process of its own, which asks the server beside it",
+		"takeover/notify.go":          "keeper: the service manager is told by its own socket",
+		"importer/live/probe.go":      "init looks at the services that its user names",
 	}
 	// writers may stand between a handler and the engine's ResponseWriter.
 	writers = map[string]string{
