@@ -13,9 +13,9 @@ import (
 type Config struct {
 	config.At
 	Name        string                   `yaml:"-" key:"true"`
-	Runtime     string                   `yaml:"runtime,required" enum:"provided|nodejs|python|http" doc:"what runs the code: provided (an executable that speaks the Runtime API), nodejs or python (a handler, on the interpreter of this machine), http (any web server)"`
+	Runtime     string                   `yaml:"runtime,required" enum:"provided|nodejs|python|http|wasm" doc:"what runs the code: provided (an executable that speaks the Runtime API), nodejs or python (a handler, on the interpreter of this machine), http (any web server), wasm (a WebAssembly module, within the gateway)"`
 	Code        config.Path              `yaml:"code,required" doc:"a folder or a zip file with the code; what it holds when the configuration is loaded is what runs"`
-	Handler     string                   `yaml:"handler" doc:"provided: the executable within the code, default bootstrap; nodejs and python: FILE.FUNCTION, such as index.handler; http: what starts the server, such as node server.js, default bootstrap"`
+	Handler     string                   `yaml:"handler" doc:"provided: the executable within the code, default bootstrap; nodejs and python: FILE.FUNCTION, such as index.handler; http: what starts the server, such as node server.js, default bootstrap; wasm: the module, default main.wasm"`
 	Port        int                      `yaml:"port" default:"8080" range:"1..65535" doc:"http: where the server listens; it finds it in PORT"`
 	Interpreter config.Path              `yaml:"interpreter" doc:"the interpreter of nodejs and python; default: node or python3, as found by PATH"`
 	Description string                   `yaml:"description" doc:"what it is for"`
@@ -106,9 +106,11 @@ func (c *Config) checkHandler(r *config.Report) {
 	case c.Broken("runtime") || c.Broken("handler"):
 	case c.Runtime == HTTP && c.Port == 9001:
 		r.Errorf(c.Of("port"), "port 9001 is the Runtime API's")
-	case c.Runtime != Provided && c.Runtime != HTTP && !handlerForm.MatchString(c.Handler):
+	case c.Runtime == WASM && c.Requests > 1:
+		r.Errorf(c.Of("concurrent-requests"), "a module has an instance for each invoke")
+	case c.Runtime != Provided && c.Runtime != HTTP && c.Runtime != WASM && !handlerForm.MatchString(c.Handler):
 		r.Errorf(c.Of("handler"), "a handler of %s is written FILE.FUNCTION, such as index.handler", c.Runtime)
-	case c.Runtime == Provided && c.Handler != "" && !filepath.IsLocal(c.Handler):
+	case (c.Runtime == Provided || c.Runtime == WASM) && c.Handler != "" && !filepath.IsLocal(c.Handler):
 		r.Errorf(c.Of("handler"), "the executable is a file within the code, not %q", c.Handler)
 	case strings.Contains(c.Handler, ".."):
 		r.Errorf(c.Of("handler"), "a handler is within the code, not %q", c.Handler)
@@ -133,6 +135,7 @@ const (
 	NodeJS   = "nodejs"
 	Python   = "python"
 	HTTP     = "http"
+	WASM     = "wasm"
 )
 
 // isReserved reports variables that the gateway sets itself.

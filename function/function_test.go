@@ -134,7 +134,7 @@ type who struct {
 func ask(t testing.TB, f *Function, variable string) (w who, r Result) {
 	t.Helper()
 	defer func() {
-		for f.pool.awaited() > 0 {
+		for poolOf(f).awaited() > 0 {
 			time.Sleep(time.Millisecond)
 		}
 	}()
@@ -245,7 +245,7 @@ func TestThrottled(t *testing.T) {
 	ask(t, f, "")
 	done := make(chan Result)
 	go func() { done <- call(f, `{"do":"sleep","for":1500}`) }()
-	for f.pool.busy() == 0 {
+	for poolOf(f).busy() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if result := call(f, `{"do":"who"}`); result.Outcome != Throttled {
@@ -265,6 +265,8 @@ func (p *pool) awaited() int {
 	defer p.mu.Unlock()
 	return p.returning
 }
+
+func poolOf(f *Function) *pool { return f.runner.(*pool) }
 
 func (p *pool) busy() int {
 	p.mu.Lock()
@@ -339,7 +341,7 @@ func TestReload(t *testing.T) {
 	}
 	done := make(chan Result)
 	go func() { done <- call(old, `{"do":"sleep","for":500}`) }()
-	for old.pool.busy() == 0 {
+	for poolOf(old).busy() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	next := r.function(t, provided(t, "environment: {TIER: silver}"))
@@ -355,7 +357,7 @@ func TestReload(t *testing.T) {
 	if w, _ := ask(t, old, "TIER"); w.Env != "" { // a request that began before still has it
 		t.Errorf("%+v", w)
 	}
-	for old.pool.count() > 0 {
+	for poolOf(old).count() > 0 {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -370,7 +372,7 @@ func (p *pool) count() int {
 func TestProvisioned(t *testing.T) {
 	r := newRig(t)
 	f := r.function(t, provided(t, "provisioned: 2"))
-	for f.pool.idlers() < 2 {
+	for poolOf(f).idlers() < 2 {
 		time.Sleep(time.Millisecond)
 	}
 	if _, result := ask(t, f, ""); result.Cold {
@@ -389,7 +391,7 @@ func TestIdle(t *testing.T) {
 	r := newRig(t)
 	f := r.function(t, provided(t, "idle: 100ms"))
 	ask(t, f, "")
-	for f.pool.count() > 0 {
+	for poolOf(f).count() > 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if w, result := ask(t, f, ""); w.Served != 1 || !result.Cold {

@@ -43,11 +43,16 @@ type instance struct {
 	peakAt  time.Time // when
 }
 
-func newInstance(p *pool) *instance {
+// newInstanceID returns a name for something that runs a function.
+func newInstanceID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func newInstance(p *pool) *instance {
 	return &instance{
-		id: hex.EncodeToString(b[:]), pool: p, began: time.Now(), ready: make(chan struct{}), stopping: make(chan struct{}),
+		id: newInstanceID(), pool: p, began: time.Now(), ready: make(chan struct{}), stopping: make(chan struct{}),
 		active: make(map[string]*invocation),
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tetratelabs/wazero"
+
 	"gatehouse/config"
 	"gatehouse/keeper"
 )
@@ -32,7 +34,7 @@ type Keeper struct {
 	log    *slog.Logger
 	logs   string
 	store  *store
-	pools  *keeper.Set[[sha256.Size]byte, *pool]
+	pools  *keeper.Set[[sha256.Size]byte, runner]
 	work   sync.WaitGroup // goroutines of processes
 	ending chan struct{}
 	swept  sync.WaitGroup
@@ -41,8 +43,9 @@ type Keeper struct {
 	processes int
 	most      int
 	files     map[string]*logFile // by function
-	all       map[*pool]bool      // those that were retired and have processes among them
-	hungry    []*pool             // those that wait for room for a process
+	compiled  wazero.CompilationCache
+	all       map[*pool]bool // those that were retired and have processes among them
+	hungry    []*pool        // those that wait for room for a process
 }
 
 // sweepEvery is how often it is looked for processes that have been idle too long.
@@ -52,8 +55,8 @@ const sweepEvery = time.Second
 func NewKeeper(o Options) *Keeper {
 	k := &Keeper{
 		launch: sync.OnceValues(o.Launch), log: o.Log, logs: filepath.Join(o.Data, "logs", "functions"), store: newStore(filepath.Join(o.Data, "functions")),
-		pools: keeper.NewSet[[sha256.Size]byte, *pool](), ending: make(chan struct{}), most: o.Processes,
-		files: make(map[string]*logFile), all: make(map[*pool]bool),
+		pools: keeper.NewSet[[sha256.Size]byte, runner](), ending: make(chan struct{}), most: o.Processes,
+		files: make(map[string]*logFile), compiled: wazero.NewCompilationCache(), all: make(map[*pool]bool),
 	}
 	k.swept.Go(k.sweep)
 	return k
@@ -185,7 +188,7 @@ func (k *Keeper) Begin() *Lease { return &Lease{k, k.pools.Begin()} }
 // use; the Functions that it gives are.
 type Lease struct {
 	keeper *Keeper
-	pools  *keeper.Lease[[sha256.Size]byte, *pool]
+	pools  *keeper.Lease[[sha256.Size]byte, runner]
 }
 
 // Commit makes the lease's functions those that are kept warm.
@@ -202,26 +205,42 @@ func (l *Lease) Abort() { l.pools.Abort() }
 // Place is where functions are, in ARNs.
 type Place struct{ Account, Region string }
 
+// runner is what runs one version of a function. It is safe for concurrent use.
+type runner interface {
+	keeper.Entry
+	invoke(Invoke) Result
+	stats() Stats
+	of() *version
+}
+
 // Function is one version of a function. It is safe for concurrent use.
-type Function struct{ pool *pool }
+type Function struct{ runner runner }
 
 // Function returns the function of a checked configuration, as its code is now. It
 // starts nothing but what is provisioned, with Commit.
 func (l *Lease) Function(c *Config, place Place) (*Function, error) {
-	launcher, err := l.keeper.launch()
-	if err != nil {
-		return nil, fmt.Errorf("%s: functions: %w", c.Pos, err)
-	}
 	v, err := l.keeper.version(c, place)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the function %s: %w", c.Pos, c.Name, err)
 	}
 	key := sha256.Sum256([]byte(c.Name + "\x00" + v.hash))
-	p, err := l.pools.Get(key, func() (*pool, error) { return l.keeper.open(v, launcher), nil })
+	r, err := l.pools.Get(key, func() (runner, error) { return l.keeper.run(v) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: the function %s: %w", c.Pos, c.Name, err)
+	}
+	return &Function{r}, nil
+}
+
+// run makes what runs a version.
+func (k *Keeper) run(v *version) (runner, error) {
+	if v.config.Runtime == WASM {
+		return k.wasm(v)
+	}
+	launcher, err := k.launch()
 	if err != nil {
 		return nil, err
 	}
-	return &Function{p}, nil
+	return k.open(v, launcher), nil
 }
 
 func (k *Keeper) open(v *version, launcher Launcher) *pool {
@@ -262,13 +281,13 @@ func (k *Keeper) version(c *Config, place Place) (*version, error) {
 }
 
 // Name returns what the function is called.
-func (f *Function) Name() string { return f.pool.version.config.Name }
+func (f *Function) Name() string { return f.runner.of().config.Name }
 
 // Version returns what its version is called: the first digits of its hash.
-func (f *Function) Version() string { return f.pool.version.name() }
+func (f *Function) Version() string { return f.runner.of().name() }
 
 // Config returns what is configured.
-func (f *Function) Config() Config { return f.pool.version.config }
+func (f *Function) Config() Config { return f.runner.of().config }
 
 // Invoke has the function work on an event, and waits for what comes of it.
-func (f *Function) Invoke(i Invoke) Result { return f.pool.invoke(i) }
+func (f *Function) Invoke(i Invoke) Result { return f.runner.invoke(i) }

@@ -76,15 +76,19 @@ func (l *logFile) line(instance, source, text string) {
 	l.end()
 }
 
-// start writes that v begins.
+// start writes that an invoke begins.
 func (l *logFile) start(v *invocation, in *instance) {
+	l.begins(v.begun, in.id, v.ID, in.pool.version)
+}
+
+func (l *logFile) begins(at time.Time, instance, id string, v *version) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.begin(v.begun, in.id, platform)
+	l.begin(at, instance, platform)
 	l.buf = append(l.buf, "START RequestId: "...)
-	l.buf = append(l.buf, v.ID...)
+	l.buf = append(l.buf, id...)
 	l.buf = append(l.buf, " Version: "...)
-	l.buf = append(l.buf, in.pool.version.name()...)
+	l.buf = append(l.buf, v.name()...)
 	l.end()
 }
 
@@ -100,27 +104,35 @@ func (l *logFile) report(v *invocation, in *instance) {
 		return
 	}
 	now := time.Now()
-	peak := in.memory(now)
-	took := now.Sub(v.begun)
+	init := time.Duration(0)
+	if v.cold {
+		init = in.initTook
+	}
+	l.ends(now, in.id, v.ID, in.pool.version, now.Sub(v.begun), in.memory(now), init)
+}
+
+// ends writes what an invoke took, its process's memory in bytes among it; init is
+// 0 where the process was there.
+func (l *logFile) ends(at time.Time, instance, id string, v *version, took time.Duration, peak int64, init time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.begin(now, in.id, platform)
+	l.begin(at, instance, platform)
 	l.buf = append(l.buf, "END RequestId: "...)
-	l.buf = append(l.buf, v.ID...)
+	l.buf = append(l.buf, id...)
 	l.buf = append(l.buf, '\n')
-	l.begin(now, in.id, platform)
+	l.begin(at, instance, platform)
 	l.buf = append(l.buf, "REPORT RequestId: "...)
-	l.buf = append(l.buf, v.ID...)
+	l.buf = append(l.buf, id...)
 	l.buf = appendMillis(append(l.buf, "\tDuration: "...), took)
 	l.buf = append(l.buf, " ms\tBilled Duration: "...)
 	l.buf = strconv.AppendInt(l.buf, int64((took+time.Millisecond-1)/time.Millisecond), 10)
 	l.buf = append(l.buf, " ms\tMemory Size: "...)
-	l.buf = strconv.AppendInt(l.buf, int64(in.pool.version.config.Memory)>>20, 10)
+	l.buf = strconv.AppendInt(l.buf, int64(v.config.Memory)>>20, 10)
 	l.buf = append(l.buf, " MB\tMax Memory Used: "...)
 	l.buf = strconv.AppendInt(l.buf, (peak+1<<20-1)>>20, 10)
 	l.buf = append(l.buf, " MB"...)
-	if v.cold {
-		l.buf = appendMillis(append(l.buf, "\tInit Duration: "...), in.initTook)
+	if init > 0 {
+		l.buf = appendMillis(append(l.buf, "\tInit Duration: "...), init)
 		l.buf = append(l.buf, " ms"...)
 	}
 	l.end()

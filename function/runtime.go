@@ -31,8 +31,11 @@ func (k *Keeper) runtime(v *version) error {
 	case Python:
 		return k.interpreted(v, "bootstrap.py", pythonBootstrap, "/usr/bin/python3", "python3")
 	}
-	if c.Runtime == HTTP {
+	switch c.Runtime {
+	case HTTP:
 		return k.web(v)
+	case WASM:
+		return nil // the module is read when it is compiled
 	}
 	return k.provided(v)
 }

@@ -10,9 +10,12 @@ type Stats struct {
 }
 
 // Stats returns what the function's processes do now.
-func (f *Function) Stats() Stats {
-	p := f.pool
+func (f *Function) Stats() Stats { return f.runner.stats() }
+
+func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{Processes: len(p.instances), Starting: p.starting, Idle: len(p.idle), Running: p.running, Waiting: len(p.waiting)}
 }
+
+func (p *pool) of() *version { return p.version }
