@@ -22,7 +22,7 @@ func archive(t testing.TB, entries ...packed) string {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, e := range entries {
-		h := &zip.FileHeader{Name: e.name, Method: zip.Deflate}
+		h := &zip.FileHeader{Name: e.name, Method: zip.Store}
 		h.SetMode(e.mode)
 		w, err := z.CreateHeader(h)
 		if err != nil {
