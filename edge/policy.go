@@ -81,6 +81,8 @@ type Compilation struct {
 	Challenge func(*tls.ClientHelloInfo) (*tls.Config, error)
 	// Clients say on which domains clients are asked for certificates.
 	Clients []Clients
+	// Fingerprints says that somebody asks for those of TLS handshakes.
+	Fingerprints bool
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies
