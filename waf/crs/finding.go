@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/waf/crs/inspect"
+	"gatehouse/waf/redact"
 )
 
 // The most that is said of one request.
@@ -71,7 +72,7 @@ func (f *Finding) detail() string {
 	if lead, ok := f.Lead(); ok {
 		fmt.Fprintf(&b, ": %d %s", lead.ID, lead.Message)
 		if lead.Target != "" {
-			fmt.Fprintf(&b, " in %s: %q", lead.Target, Redact(lead.Target, lead.Value))
+			fmt.Fprintf(&b, " in %s: %q", lead.Target, (*redact.Fields)(nil).Value(lead.Target, lead.Value))
 		}
 	}
 	more := 0
@@ -88,40 +89,3 @@ func (f *Finding) detail() string {
 
 // Detail is what the trail says of a finding.
 func (f *Finding) Detail() string { return f.detail() }
-
-// shown is how much of a value is shown.
-const shown = 60
-
-// Redact returns what may be shown of a value that a rule found in target: a
-// short piece of it, and nothing of what is, or may be, a credential.
-func Redact(target, value string) string {
-	collection, key, _ := strings.Cut(target, ":")
-	switch collection {
-	case "REQUEST_COOKIES":
-		return "(redacted)"
-	case "REQUEST_HEADERS", "ARGS", "ARGS_GET", "ARGS_POST", "ARGS_PATH", "RESPONSE_HEADERS", "TX", "MATCHED_VAR":
-		if secret(key) {
-			return "(redacted)"
-		}
-	case "REQUEST_BODY", "QUERY_STRING", "REQUEST_URI", "REQUEST_URI_RAW", "REQUEST_LINE", "RESPONSE_BODY":
-		if secret(value) {
-			return "(redacted)"
-		}
-	}
-	if len(value) > shown {
-		return strings.ToValidUTF8(value[:shown], "") + "..."
-	}
-	return strings.ToValidUTF8(value, "\ufffd")
-}
-
-// secret reports whether a name is one that credentials go by, or a text holds
-// one.
-func secret(name string) bool {
-	name = strings.ToLower(name)
-	for _, word := range []string{"authorization", "cookie", "token", "secret", "passw", "pwd", "api-key", "apikey", "api_key", "signature", "credential", "session", "code_verifier", "client_assertion", "jwt"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
