@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/waf/crs"
 	"gatehouse/waf/field"
 	"gatehouse/waf/match"
 	"gatehouse/waf/rule"
@@ -15,7 +16,9 @@ import (
 
 // Options are what ACLs are compiled with.
 type Options struct {
-	Account   string // in the names of labels
+	Account   string     // in the names of labels
+	Region    string     // in the ACL's own name, in logs
+	Sets      []*crs.Set // rule sets that were compiled for ACLs before this one
 	Groups    map[string]*rule.Group
 	Countries match.Countries // nil where the gateway does not know any
 	Counted   bool            // the gateway counts for rate statements
@@ -44,6 +47,8 @@ func Compile(c *Config, o Options, report *config.Report) *ACL {
 	a.last.rule = &exchange.Rule{Filter: "waf", Name: c.Name + " default " + c.Default.Kind.String(), At: c.Of("default")}
 	a.last.insert = k.inserts(&c.Default)
 	a.rates = k.Rates
+	a.countries = o.Countries
+	a.log, a.id = c.Log, "arn:aws:wafv2:"+o.Region+":"+o.Account+":regional/webacl/"+c.Name+"/"+c.Name
 	return a
 }
 
@@ -96,8 +101,12 @@ func (k *compiler) entry(r *rule.Rule, prefix string) entry {
 		e.labels = append(e.labels, k.Scope.Context+":"+l)
 	}
 	e.insert = k.inserts(&e.action)
-	if r.Group != "" {
+	switch {
+	case r.Group != "":
 		k.group(&e, r)
+		return e
+	case r.CRS != nil:
+		k.coreRuleSet(&e, r)
 		return e
 	}
 	if e.action.Kind == rule.Challenge && !k.options.Challenge {

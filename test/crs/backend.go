@@ -20,10 +20,14 @@ type reflection struct {
 	Log     string            `json:"logMessage"`
 }
 
+// fromBackend is a header of all that the Backend answers.
+const fromBackend = "X-From-Backend"
+
 // ServeHTTP implements http.Handler.
 func (Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set(fromBackend, "yes")
 	if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/reflect") {
 		_, _ = io.WriteString(w, "Hello!")
 		return

@@ -12,10 +12,14 @@ import (
 type Limits struct {
 	Body   int  // bytes
 	Beyond bool // what is beyond passes unseen; else such a request is blocked
+	Unseen bool // gRPC calls, whose bodies cannot be awaited, pass unseen; else they are blocked
 }
 
 // refused is why a request is not inspected at all.
-type refused struct{ exchange.Refusal }
+type refused struct {
+	exchange.Refusal
+	why string
+}
 
 // sight is a body as it was read.
 type sight struct {
@@ -29,7 +33,12 @@ func (s *Set) read(x *exchange.Exchange, r *http.Request) (out sight, no *refuse
 	if len(types) > 0 {
 		out.Kind = kindOf(types[0])
 	}
-	if streams(r, types) {
+	switch {
+	case r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0:
+		return out, nil // frames follow, no body
+	case streams(x, r) && !s.limits.Unseen:
+		return out, &refused{exchange.Refusal{Status: http.StatusForbidden, Rule: s.rule, Kind: exchange.WAFFiltered, Reason: "waf-body-unseen", Detail: "the body of a gRPC call cannot be awaited"}, "body-unseen"}
+	case streams(x, r):
 		out.unseen = true
 		return out, nil
 	}
@@ -39,7 +48,7 @@ func (s *Set) read(x *exchange.Exchange, r *http.Request) (out sight, no *refuse
 	}
 	data, err := x.Body.Peek(s.limits.Body + 1)
 	if err != nil {
-		return out, &refused{exchange.BodyRefusal(s.rule, err)}
+		return out, &refused{exchange.BodyRefusal(s.rule, err), "body"}
 	}
 	if len(data) == 0 {
 		return out, nil
@@ -79,8 +88,8 @@ func (s *Set) plain(b *inspect.Body, data []byte, coding []string) *refused {
 }
 
 func (s *Set) unsupported(detail string) *refused {
-	return &refused{exchange.Refusal{Status: http.StatusUnsupportedMediaType, Rule: s.rule, Reason: "compressed", Detail: detail,
-		Header: http.Header{"Accept-Encoding": {"identity"}}}}
+	return &refused{exchange.Refusal{Status: http.StatusUnsupportedMediaType, Rule: s.rule, Reason: "waf-compressed", Detail: detail,
+		Header: http.Header{"Accept-Encoding": {"identity"}}}, "compressed"}
 }
 
 // take takes the body apart, and notes what readers of it could differ about.
@@ -118,16 +127,8 @@ func kindOf(contentType string) inspect.Kind {
 	return inspect.Other
 }
 
-// streams reports whether what follows the request's head is no body that ends:
-// a WebSocket's frames, or gRPC's messages. They pass unseen, as check warns.
-func streams(r *http.Request, types []string) bool {
-	if len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect {
-		return true
-	}
-	return len(types) == 1 && isGRPC(types[0])
-}
-
-func isGRPC(t string) bool {
-	rest, ok := strings.CutPrefix(strings.ToLower(t), "application/grpc")
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+// streams reports whether the client may wait for an answer before it sends more
+// of its body: whoever waits for the body then waits for ever.
+func streams(x *exchange.Exchange, r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") && r.ProtoMajor > 1 && x.Body.Declared() < 0
 }

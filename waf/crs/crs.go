@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/waf/budget"
 	"gatehouse/waf/crs/coraza"
 	"gatehouse/waf/crs/inspect"
 )
@@ -61,6 +62,17 @@ func Compile(c *Config, limits Limits, rule *exchange.Rule, old []*Set, report *
 		return nil
 	}
 	return s
+}
+
+// Adopt takes the engine over of one among old whose content is the same, so that
+// it is there once. It is called before the set serves.
+func (s *Set) Adopt(old []*Set) {
+	for _, o := range old {
+		if o != nil && o.key == s.key {
+			s.compiled = o.compiled
+			return
+		}
+	}
 }
 
 func keyOf(text string, exclusions []Exclusion) [sha256.Size]byte {
@@ -141,7 +153,7 @@ type Finding struct {
 	// Refusal answers the request where it is not to pass: Status is 0 where it
 	// is. Of a set that counts nothing is refused for what rules say.
 	Refusal exchange.Refusal
-	Reason  string // why: "rules", "body-beyond", "compressed", "budget", "error"; "" for nothing
+	Reason  string // why: "rules", "body-beyond", "body-unseen", "body", "compressed", "budget", "error"; "" for nothing
 	Error   error  // of an inspection that failed
 	Unseen  bool   // the body, or a part of it, passed unseen
 }
@@ -150,24 +162,33 @@ type Finding struct {
 type Inspection struct {
 	set     *Set
 	session inspect.Session
-	budget  *inspect.Budget
+	budget  budget.Budget
 }
 
 // Request inspects a request, its head and its body at once. Where answers are
 // to be inspected, the returned Inspection is not nil, and is to be closed.
 func (s *Set) Request(x *exchange.Exchange, r *http.Request) (Finding, *Inspection) {
 	body, no := s.read(x, r)
+	uninspected := no != nil && no.why == "compressed" && s.config.Mode == "count"
+	if uninspected {
+		body, no = sight{unseen: true}, nil
+	}
 	if no != nil {
-		return Finding{Refusal: no.Refusal, Reason: no.Reason}, nil
+		return Finding{Refusal: no.Refusal, Reason: no.why}, nil
 	}
 	if body.Cut && !s.limits.Beyond {
 		return s.beyond(), nil
 	}
-	in := &Inspection{set: s, budget: inspect.NewBudget(s.config.Budget.D())}
-	in.session = s.engine.Begin(in.budget)
+	in := &Inspection{set: s}
+	in.budget.Begin(s.config.Budget.D())
+	in.budget.Pause() // until the engine evaluates
+	in.session = s.engine.Begin(&in.budget)
 	v, err := in.session.Request(s.request(x, r, &body))
 	f := s.finding(v, err)
 	f.Unseen = body.unseen || body.Cut
+	if uninspected && f.Reason == "" {
+		f.Reason = "compressed"
+	}
 	if err != nil || !s.config.Responses.wanted() || f.Refusal.Status != 0 {
 		f.Matches = append(f.Matches, in.session.Close()...)
 		return f, nil
@@ -178,7 +199,7 @@ func (s *Set) Request(x *exchange.Exchange, r *http.Request) (Finding, *Inspecti
 // beyond is the finding of a body beyond the limit.
 func (s *Set) beyond() Finding {
 	f := Finding{Reason: "body-beyond"}
-	f.Refusal = exchange.Refusal{Status: http.StatusRequestEntityTooLarge, Rule: s.rule, Reason: f.Reason,
+	f.Refusal = exchange.Refusal{Status: http.StatusRequestEntityTooLarge, Rule: s.rule, Reason: "waf-" + f.Reason,
 		Detail: fmt.Sprintf("the body is longer than the %d bytes that are inspected", s.limits.Body), Header: http.Header{"Connection": {"close"}}}
 	return f
 }
@@ -217,6 +238,14 @@ func fields(r *http.Request, b *inspect.Body) http.Header {
 	return h
 }
 
+// reason is how the access log names why a request was refused.
+func reason(why string) string {
+	if why == "rules" {
+		return "waf"
+	}
+	return "waf-" + why
+}
+
 // finding says what becomes of a verdict.
 func (s *Set) finding(v inspect.Verdict, err error) Finding {
 	f := Finding{Verdict: v, Error: err}
@@ -231,6 +260,6 @@ func (s *Set) finding(v inspect.Verdict, err error) Finding {
 	if f.Reason == "" || f.Reason == "rules" && s.config.Mode == "count" || err != nil && s.config.OnError == "pass" {
 		return f
 	}
-	f.Refusal = exchange.Refusal{Status: http.StatusForbidden, Rule: s.rule, Reason: f.Reason, Kind: exchange.WAFFiltered, Detail: f.detail()}
+	f.Refusal = exchange.Refusal{Status: http.StatusForbidden, Rule: s.rule, Reason: reason(f.Reason), Kind: exchange.WAFFiltered, Detail: f.detail()}
 	return f
 }

@@ -64,8 +64,13 @@ func (f *Finding) Lead() (lead inspect.Match, ok bool) {
 // detail is what the trail says: score, rules, and where the first of them
 // found what, without what may be secret.
 func (f *Finding) detail() string {
-	if f.Error != nil {
+	switch {
+	case f.Error != nil:
 		return f.Error.Error()
+	case f.Reason != "rules" && f.Refusal.Detail != "":
+		return f.Refusal.Detail
+	case f.Reason == "compressed":
+		return "the body is in a content coding and was not inspected"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "score %d", f.Score)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/corazawaf/coraza/v3/debuglog"
 
-	"gatehouse/waf/crs/inspect"
+	"gatehouse/waf/budget"
 )
 
 // Coraza cannot be told to stop. But before every rule, and before every value
@@ -23,7 +23,7 @@ func (meters) With(...debuglog.ContextField) debuglog.Logger {
 type meter struct {
 	debuglog.Logger
 	event  debuglog.Event
-	budget *inspect.Budget // nil while nothing is evaluated
+	budget *budget.Budget // nil while nothing is evaluated
 	calls  uint
 }
 

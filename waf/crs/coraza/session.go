@@ -12,6 +12,7 @@ import (
 	"github.com/corazawaf/coraza/v3/types"
 	"github.com/corazawaf/coraza/v3/types/variables"
 
+	"gatehouse/waf/budget"
 	"gatehouse/waf/crs/inspect"
 )
 
@@ -20,13 +21,13 @@ type session struct {
 	engine *Engine
 	tx     types.Transaction
 	meter  *meter
-	budget *inspect.Budget
+	budget *budget.Budget
 	told   int  // matched rules that were told
 	broken bool // the transaction was left in the middle of something
 }
 
 // Begin implements inspect.Engine.
-func (e *Engine) Begin(b *inspect.Budget) inspect.Session {
+func (e *Engine) Begin(b *budget.Budget) inspect.Session {
 	tx := e.waf.NewTransactionWithID("-") // nobody reads it
 	m, _ := tx.DebugLogger().(*meter)
 	return &session{engine: e, tx: tx, meter: m, budget: b}
@@ -47,11 +48,11 @@ func (s *session) Request(r *inspect.Request) (v inspect.Verdict, err error) {
 // measured runs what follows under the budget, until the function that it
 // returns is called, and turns what is thrown there into an error.
 func (s *session) measured(err *error) func() {
-	s.budget.Start()
+	s.budget.Resume()
 	s.meter.budget = s.budget
 	return func() {
 		s.meter.budget = nil
-		s.budget.Stop()
+		s.budget.Pause()
 		switch cause := recover().(type) {
 		case nil:
 		case spent:

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+
+	"gatehouse/waf/budget"
 )
 
 // Engine is a rule set compiled. It is immutable and safe for concurrent use.
 type Engine interface {
 	// Begin opens the inspection of one request. What it takes is charged to
-	// the budget. Every Begin is followed by one Close of the session.
-	Begin(*Budget) Session
+	// the budget, which runs only meanwhile. Every Begin is followed by one Close
+	// of the session.
+	Begin(*budget.Budget) Session
 	// Rules returns what is known of every rule, in the order of evaluation.
 	Rules() []Rule
 }
