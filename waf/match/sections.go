@@ -189,7 +189,7 @@ func (fieldName) ConfigSchema() *config.Schema {
 	name := &config.Schema{Type: "string"}
 	for _, f := range fieldKeys {
 		name.Enum = append(name.Enum, f.key)
-		s.Properties[f.key] = &config.Schema{Description: f.doc, AnyOf: []*config.Schema{{Type: "string"}, {Type: "array", Items: &config.Schema{Type: "string"}}, config.SchemaOf(condition{})}}
+		s.Properties[f.key] = &config.Schema{Description: f.doc, AnyOf: []*config.Schema{{Type: "string"}, {Type: "array", Items: &config.Schema{Type: "string"}}, config.ReferenceTo(condition{})}}
 	}
 	return &config.Schema{AnyOf: []*config.Schema{name, s}}
 }

@@ -118,7 +118,7 @@ func (Statement) ConfigSchema() *config.Schema {
 	}
 	text := &config.Schema{Type: "string"}
 	texts := &config.Schema{Type: "array", Items: text}
-	long := config.SchemaOf(condition{})
+	long := config.ReferenceTo(condition{})
 	s := &config.Schema{Type: "object", AdditionalProperties: false, MinProperties: 1, Description: "which requests are meant; several keys must all match", Properties: map[string]*config.Schema{
 		"all":     list("every statement matches"),
 		"any":     list("one of the statements matches"),
