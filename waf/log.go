@@ -36,7 +36,12 @@ type note struct {
 
 // journal returns where the ACL's log goes; nil for nowhere.
 func (k *Keepers) journal(a *ACL) *journal {
-	if a.log == nil || k.Log == nil {
+	switch {
+	case k.Log == nil:
+		return nil
+	case k.Always:
+		return &journal{lines: k.Log, id: a.id}
+	case a.log == nil:
 		return nil
 	}
 	return &journal{k.Log, a.id, a.log.Requests, a.log.Hidden()}
@@ -144,8 +149,8 @@ func (j *journal) ruleSet(e *entry, v *ruleset.Verdict, kind rule.Kind) record.G
 	for i := range v.Matches {
 		m := &v.Matches[i]
 		one := record.RuleMatch{ID: m.ID, Action: "COUNT", Message: m.Message}
-		if m.Target != "" {
-			one.Details = []record.Detail{j.ruleSetDetail(m)}
+		for _, p := range m.Places {
+			one.Details = append(one.Details, j.place(p))
 		}
 		g.NonTerminating = append(g.NonTerminating, one)
 	}
@@ -155,12 +160,12 @@ func (j *journal) ruleSet(e *entry, v *ruleset.Verdict, kind rule.Kind) record.G
 	return g
 }
 
-func (j *journal) ruleSetDetail(m *ruleset.Match) record.Detail {
-	collection, key, _ := strings.Cut(m.Target, ":")
-	d := record.Detail{Condition: "CORE_RULE_SET", Location: ruleSetLocation(collection), Field: key, Target: m.Target}
-	value := j.hide.Value(m.Target, m.Value)
-	if m.Found != "" && value != redact.Redacted {
-		d.Data = append(d.Data, j.hide.Value(m.Target, m.Found))
+func (j *journal) place(p ruleset.Place) record.Detail {
+	collection, key, _ := strings.Cut(p.Target, ":")
+	d := record.Detail{Condition: "CORE_RULE_SET", Location: ruleSetLocation(collection), Field: key, Target: p.Target}
+	value := j.hide.Value(p.Target, p.Value)
+	if p.Found != "" && value != redact.Redacted {
+		d.Data = append(d.Data, j.hide.Value(p.Target, p.Found))
 	}
 	d.Data = append(d.Data, value)
 	return d

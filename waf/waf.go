@@ -24,6 +24,7 @@ type Challenger interface {
 type Keepers struct {
 	Counts    *Lease
 	Log       Lines      // nil for none
+	Always    bool       // Log gets every request, also of an ACL that has no log
 	Challenge Challenger // nil for none
 }
 

@@ -76,8 +76,9 @@ func (f *Finding) detail() string {
 	fmt.Fprintf(&b, "score %d", f.Score)
 	if lead, ok := f.Lead(); ok {
 		fmt.Fprintf(&b, ": %d %s", lead.ID, lead.Message)
-		if lead.Target != "" {
-			fmt.Fprintf(&b, " in %s: %q", lead.Target, (*redact.Fields)(nil).Value(lead.Target, lead.Value))
+		if len(lead.Places) > 0 {
+			at := lead.Places[0]
+			fmt.Fprintf(&b, " in %s: %q", at.Target, (*redact.Fields)(nil).Value(at.Target, at.Value))
 		}
 	}
 	more := 0

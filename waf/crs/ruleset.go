@@ -67,7 +67,11 @@ func (f *Finding) verdict() ruleset.Verdict {
 	}
 	for i := range f.Matches {
 		m := &f.Matches[i]
-		v.Matches = append(v.Matches, ruleset.Match{ID: strconv.Itoa(m.ID), Message: m.Message, Target: m.Target, Found: m.Found, Value: m.Value})
+		out := ruleset.Match{ID: strconv.Itoa(m.ID), Message: m.Message}
+		for _, p := range m.Places {
+			out.Places = append(out.Places, ruleset.Place(p))
+		}
+		v.Matches = append(v.Matches, out)
 	}
 	return v
 }

@@ -4,7 +4,10 @@
 package record
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -170,11 +173,38 @@ func (rec *Record) Line() []byte {
 			rec.Groups[i].NonTerminating = []RuleMatch{}
 		}
 	}
-	line, err := json.Marshal(rec)
-	if err != nil {
-		return nil // there is nothing in it that cannot be written
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(rec) // there is nothing in it that cannot be written
+	return b.Bytes()
+}
+
+// MarshalJSON writes a list of details also where there are none.
+func (m RuleMatch) MarshalJSON() ([]byte, error) {
+	type plain RuleMatch
+	if m.Details == nil {
+		m.Details = []Detail{}
 	}
-	return append(line, '\n')
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(plain(m))
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// Read reads records, one a line.
+func Read(in io.Reader) (out []Record, err error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 64<<10), maxLine)
+	for lines.Scan() {
+		var rec Record
+		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
+			return out, err
+		}
+		out = append(out, rec)
+	}
+	return out, lines.Err()
 }
 
 // Time returns when the request came.

@@ -91,16 +91,28 @@ func (t *Tuner) add(rec *Record) {
 			if err != nil || sums(id) {
 				continue
 			}
-			s := spot{acl: rec.ACL, set: g.ID, rule: id}
-			var sample string
-			if len(m.Details) > 0 {
-				s.target = general(m.Details[0].Target)
-				if len(m.Details[0].Data) > 0 {
-					sample = m.Details[0].Data[0]
-				}
-			}
-			t.count(s, m.Message, sample, rec)
+			t.match(rec, spot{acl: rec.ACL, set: g.ID, rule: id}, &m)
 		}
+	}
+}
+
+// match counts a match at each of its places, once a request.
+func (t *Tuner) match(rec *Record, s spot, m *RuleMatch) {
+	if len(m.Details) == 0 {
+		t.count(s, m.Message, "", rec)
+		return
+	}
+	seen := make(map[string]bool, len(m.Details))
+	for _, d := range m.Details {
+		if s.target = general(d.Target); seen[s.target] {
+			continue
+		}
+		seen[s.target] = true
+		sample := ""
+		if len(d.Data) > 0 {
+			sample = d.Data[0]
+		}
+		t.count(s, m.Message, sample, rec)
 	}
 }
 

@@ -37,7 +37,12 @@ type Verdict struct {
 type Match struct {
 	ID      string
 	Message string
-	Target  string // where: "ARGS:comment"; "" for the request as a whole
-	Found   string // the piece that matched; "" where that is not known. Not redacted.
-	Value   string // what it is a piece of, cut. Not redacted.
+	Places  []Place // where; none for the request as a whole
+}
+
+// Place is where a rule matched, and what. Nothing of it is redacted.
+type Place struct {
+	Target string // "ARGS:comment"
+	Found  string // the piece that matched; "" where that is not known
+	Value  string // what it is a piece of, cut
 }

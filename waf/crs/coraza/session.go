@@ -1,8 +1,10 @@
 package coraza
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -230,34 +232,40 @@ func match(m types.MatchedRule) inspect.Match {
 	r := m.Rule()
 	out := inspect.Match{ID: r.ID(), Message: m.Message(), Severity: r.Severity().String(), Tags: r.Tags()}
 	for _, d := range m.MatchedDatas() {
-		if d.Variable() == variables.Unknown || d.Variable() == variables.TX {
-			continue
+		// What further rules of a chain looked at says less than the first.
+		if d.ChainLevel() == 0 && d.Variable() != variables.Unknown && d.Variable() != variables.TX {
+			out.Places = append(out.Places, place(d))
 		}
-		out.Target = d.Variable().Name()
-		if d.Key() != "" {
-			out.Target += ":" + d.Key()
-		}
-		out.Value = cut(d.Value())
-		break
 	}
-	said(&out, m.Data())
+	// Coraza keeps arguments in maps.
+	slices.SortStableFunc(out.Places, func(a, b inspect.Place) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Value, b.Value))
+	})
+	out.Places = slices.Compact(out.Places)
+	out.Places = out.Places[:min(len(out.Places), inspect.MaxPlaces)]
 	return out
 }
 
-// said adds what the rule set's rules write for logs, which is nearer to what
-// they found: "Matched Data: PIECE found within TARGET: VALUE".
-func said(m *inspect.Match, data string) {
-	data, ok := strings.CutPrefix(data, "Matched Data: ")
-	if !ok {
-		return
+// place reads where a rule matched, and what the rule set's rules write of it for
+// logs, which is nearer to what they found: "Matched Data: PIECE found within
+// TARGET: VALUE".
+func place(d types.MatchData) inspect.Place {
+	p := inspect.Place{Target: d.Variable().Name(), Value: cut(d.Value())}
+	if d.Key() != "" {
+		p.Target += ":" + d.Key()
 	}
-	piece, within, ok := strings.Cut(data, " found within "+m.Target+": ")
+	data, ok := strings.CutPrefix(d.Data(), "Matched Data: ")
+	if !ok {
+		return p
+	}
+	piece, within, ok := strings.Cut(data, " found within "+p.Target+": ")
 	if !ok {
 		piece, _, _ = strings.Cut(data, " found within ")
-		m.Found = cut(piece)
-		return
+		p.Found = cut(piece)
+		return p
 	}
-	m.Found, m.Value = cut(piece), cut(within)
+	p.Found, p.Value = cut(piece), cut(within)
+	return p
 }
 
 // cut returns the first bytes of s, on the boundary of a character, as a string

@@ -118,10 +118,18 @@ type Match struct {
 	Message  string
 	Severity string
 	Tags     []string // shared: not to be written to
-	Target   string   // what it matched: "ARGS:comment"; "" for the request as a whole
-	Value    string   // the first bytes of the value, as the rule saw it: not redacted
-	Found    string   // the piece of it that matched, where the rule says so: not redacted
+	Places   []Place  // where, in the order of their targets; none for the request as a whole
 }
+
+// Place is where a rule matched, and what. Nothing of it is redacted.
+type Place struct {
+	Target string // "ARGS:comment"
+	Found  string // the piece that matched, where the rule says so
+	Value  string // the first bytes of what it is a piece of, as the rule saw it
+}
+
+// MaxPlaces is how many places of one match are kept.
+const MaxPlaces = 8
 
 // Rule is what is known of a rule.
 type Rule struct {
