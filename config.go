@@ -29,7 +29,6 @@ import (
 	"gatehouse/usage"
 	"gatehouse/validate"
 	"gatehouse/waf"
-	"gatehouse/waf/rule"
 	"gatehouse/websocket"
 )
 
@@ -53,7 +52,7 @@ type Config struct {
 	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
 	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
 	WAF      map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
-	Groups   map[string]*rule.Group      `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
+	Groups   map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
 
 	sources  *config.Sources
 	warnings []warning

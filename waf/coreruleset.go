@@ -11,7 +11,7 @@ import (
 // once.
 func (k *compiler) coreRuleSet(e *entry, r *rule.Rule) {
 	l := k.acl.limits
-	set := crs.Compile(r.CRS, crs.Limits{Body: l.Body, Beyond: l.Beyond, Unseen: l.Unseen}, e.rule, slices.Concat(k.options.Sets, k.acl.sets), k.Report)
+	set := crs.Compile(r.CRS, crs.Limits{Body: l.Body, Beyond: l.Beyond, Unseen: l.Unseen}, e.rule, slices.Concat(k.older, k.acl.sets), k.Report)
 	if set == nil {
 		return
 	}

@@ -61,6 +61,9 @@ func (p prefixes) Contains(a netip.Addr) bool {
 	return false
 }
 
+// NewSet returns a set of addresses. It is for small ones.
+func NewSet(list []netip.Prefix) Addresses { return prefixes(list) }
+
 func readAddress(n *config.Node) Node {
 	var s inline
 	switch n.Kind() {
