@@ -167,7 +167,9 @@ func (j *journal) place(p ruleset.Place) record.Detail {
 	if p.Found != "" && value != redact.Redacted {
 		d.Data = append(d.Data, j.hide.Value(p.Target, p.Found))
 	}
-	d.Data = append(d.Data, value)
+	if p.Value != p.Found {
+		d.Data = append(d.Data, value)
+	}
 	return d
 }
 

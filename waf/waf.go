@@ -224,8 +224,10 @@ func (v *visit) engine(e *entry) (outcome, bool) {
 	v.spent.Pause() // it has a budget of its own
 	defer v.spent.Resume()
 	verdict := e.engine.Inspect(v.X, v.R, v.filter.late(v.X, v.R, e))
-	if verdict.Failed != "" {
-		v.filter.counts.fail(verdict.Failed)
+	for _, reason := range [...]string{verdict.Failed, verdict.Unseen} {
+		if reason != "" {
+			v.filter.counts.fail(reason)
+		}
 	}
 	v.X.Labels = append(append(v.X.Labels, verdict.Labels...), e.labels...)
 	switch {

@@ -155,7 +155,7 @@ type Finding struct {
 	Refusal exchange.Refusal
 	Reason  string // why: "rules", "body-beyond", "body-unseen", "body", "compressed", "budget", "error"; "" for nothing
 	Error   error  // of an inspection that failed
-	Unseen  bool   // the body, or a part of it, passed unseen
+	Unseen  string // why the body, or a part of it, passed unseen: "body-beyond", "body-unseen"; "" where it was seen
 }
 
 // Inspection is one request under inspection.
@@ -185,7 +185,12 @@ func (s *Set) Request(x *exchange.Exchange, r *http.Request) (Finding, *Inspecti
 	in.session = s.engine.Begin(&in.budget)
 	v, err := in.session.Request(s.request(x, r, &body))
 	f := s.finding(v, err)
-	f.Unseen = body.unseen || body.Cut
+	switch {
+	case body.Cut:
+		f.Unseen = "body-beyond"
+	case body.unseen && !uninspected:
+		f.Unseen = "body-unseen"
+	}
 	if uninspected && f.Reason == "" {
 		f.Reason = "compressed"
 	}

@@ -209,12 +209,12 @@ func TestBodyBeyond(t *testing.T) {
 		t.Errorf("%d %q", f.Refusal.Status, f.Reason)
 	}
 	f = ask(t, compileLimited(t, "{}", crs.Limits{Body: 1000, Beyond: true}), "POST", "/", form(""), body)
-	if f.Refusal.Status != 0 || !f.Unseen {
-		t.Errorf("%d, unseen %v, %v", f.Refusal.Status, f.Unseen, ids(f))
+	if f.Refusal.Status != 0 || f.Unseen != "body-beyond" {
+		t.Errorf("%d, unseen %q, %v", f.Refusal.Status, f.Unseen, ids(f))
 	}
 	f = ask(t, compileLimited(t, "{}", crs.Limits{Body: len(body)}), "POST", "/", form(""), body)
-	if f.Refusal.Status != 403 || f.Unseen {
-		t.Errorf("%d, unseen %v", f.Refusal.Status, f.Unseen)
+	if f.Refusal.Status != 403 || f.Unseen != "" {
+		t.Errorf("%d, unseen %q", f.Refusal.Status, f.Unseen)
 	}
 }
 

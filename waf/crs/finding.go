@@ -78,7 +78,7 @@ func (f *Finding) detail() string {
 		fmt.Fprintf(&b, ": %d %s", lead.ID, lead.Message)
 		if len(lead.Places) > 0 {
 			at := lead.Places[0]
-			fmt.Fprintf(&b, " in %s: %q", at.Target, (*redact.Fields)(nil).Value(at.Target, at.Value))
+			fmt.Fprintf(&b, " in %s: %q", at.Target, (*redact.Fields)(nil).Value(at.Target, at.Shown()))
 		}
 	}
 	more := 0

@@ -56,7 +56,7 @@ func (in *Inspection) decide(h *exchange.Head, r *http.Request, body []byte, see
 }
 
 func (f *Finding) verdict() ruleset.Verdict {
-	v := ruleset.Verdict{Refusal: f.Refusal, Labels: f.Labels(), Score: f.Score}
+	v := ruleset.Verdict{Refusal: f.Refusal, Labels: f.Labels(), Score: f.Score, Unseen: f.Unseen}
 	switch f.Reason {
 	case "", "rules":
 	default:
@@ -69,7 +69,7 @@ func (f *Finding) verdict() ruleset.Verdict {
 		m := &f.Matches[i]
 		out := ruleset.Match{ID: strconv.Itoa(m.ID), Message: m.Message}
 		for _, p := range m.Places {
-			out.Places = append(out.Places, ruleset.Place(p))
+			out.Places = append(out.Places, ruleset.Place{Target: p.Target, Found: p.Found, Value: p.Shown()})
 		}
 		v.Matches = append(v.Matches, out)
 	}

@@ -28,7 +28,10 @@ type Verdict struct {
 	Detail string
 	Labels []string // whole, as rules look for them: "gatehouse:crs:attack-sqli"
 	// Failed is why the inspection failed, as metrics count it; "" where it did not.
-	Failed  string
+	Failed string
+	// Unseen is why a request passes of which not everything was inspected, as
+	// metrics count it; "" where everything was.
+	Unseen  string
 	Score   int
 	Matches []Match // for the log
 }

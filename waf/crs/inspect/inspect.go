@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"gatehouse/waf/budget"
 )
@@ -126,6 +127,15 @@ type Place struct {
 	Target string // "ARGS:comment"
 	Found  string // the piece that matched, where the rule says so
 	Value  string // the first bytes of what it is a piece of, as the rule saw it
+}
+
+// Shown is what logs may show, once it is redacted: of answers only the piece that
+// matched, since all else is somebody's data.
+func (p *Place) Shown() string {
+	if strings.HasPrefix(p.Target, "RESPONSE_") {
+		return p.Found
+	}
+	return p.Value
 }
 
 // MaxPlaces is how many places of one match are kept.
