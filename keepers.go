@@ -113,6 +113,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Client:        k.programClient,
 		ForeignClient: k.foreignClient,
 		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
+		Logouts:       revoked.NewSessions(k.state, o.Logger),
 		Sessions:      sealer,
 		Fetched:       g.known.keys,
 		Log:           o.Logger,

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -38,6 +39,18 @@ type Authorizer struct {
 	client   *http.Client
 	foreign  *http.Client
 	memory   *memory
+	ended    Ended
+}
+
+// Ended keeps which logins were ended before their time, over restarts and for
+// other gateways.
+type Ended interface {
+	// Ended returns when what goes by a key was ended. Requests call it: it waits
+	// for nobody.
+	Ended(key [32]byte) (at time.Time, ok bool)
+	// End ends what goes by a key and has begun by a time. It is durable, where
+	// anything is, when it returns. Nobody needs to know after until.
+	End(ctx context.Context, key [32]byte, at, until time.Time) error
 }
 
 // memory is what is remembered of sessions, over reloads.

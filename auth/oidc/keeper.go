@@ -18,6 +18,7 @@ import (
 type Keeper struct {
 	clients introspection.Clients
 	ring    func() (*seal.Ring, error)
+	ended   Ended
 	issuers *keeper.Set[[sha256.Size]byte, *known]
 }
 
@@ -36,8 +37,8 @@ func (k *known) Retire() {
 
 // NewKeeper returns a Keeper that knows nobody yet. Ring returns the keys that
 // cookies are sealed with; it is called for a configuration that has logins alone.
-func NewKeeper(c introspection.Clients, ring func() (*seal.Ring, error)) *Keeper {
-	return &Keeper{c, ring, keeper.NewSet[[sha256.Size]byte, *known]()}
+func NewKeeper(c introspection.Clients, ring func() (*seal.Ring, error), ended Ended) *Keeper {
+	return &Keeper{c, ring, ended, keeper.NewSet[[sha256.Size]byte, *known]()}
 }
 
 // Close closes the connections.
@@ -84,7 +85,7 @@ func (l *Lease) Authorizer(c *Config, api, name string, forward bool, verifier *
 		name: "__Host-gatehouse-" + name, purpose: api + "/" + name + " of " + c.ClientID + " at " + c.Issuer,
 		issuer: c.Issuer, clientID: c.ClientID, secret: c.Secret.Reveal(), scopes: c.scopes(), path: c.Path, logoutTo: c.LogoutTo, ttl: c.TTL.D(), forward: forward,
 		rule: &exchange.Rule{Filter: "auth", Name: name + " (oidc)", At: c.Pos},
-		ring: ring, tokens: verifier, provider: k.provider, client: k.own, foreign: k.foreign, memory: k.memory,
+		ring: ring, tokens: verifier, provider: k.provider, client: k.own, foreign: k.foreign, memory: k.memory, ended: l.keeper.ended,
 	}
 	for _, o := range c.Origins {
 		a.origins = append(a.origins, string(o))

@@ -49,7 +49,9 @@ func (a *Authorizer) logout(w http.ResponseWriter, x *exchange.Exchange, r *http
 		to(w, a.logoutTo, nil)
 		return
 	}
-	a.revoke(s.keys[0], time.Now())
+	if err := a.revoke(r.Context(), s.keys[0], time.Now()); err != nil {
+		x.Trail.Add(a.rule, exchange.Failed, "the logout could not be kept for other gateways and restarts: "+err.Error())
+	}
 	d, err := a.provider.Document()
 	if err != nil || d.EndSession == "" {
 		to(w, a.logoutTo, nil)
@@ -103,10 +105,13 @@ func (a *Authorizer) backchannel(w http.ResponseWriter, x *exchange.Exchange, r 
 		a.refuse(w, r, status, "logout-token", "the logout token: "+why.Detail)
 		return
 	}
+	k := a.subjectKey(subject)
 	if sid != "" {
-		a.revoke(a.sidKey(sid), time.Now())
-	} else {
-		a.revoke(a.subjectKey(subject), time.Now())
+		k = a.sidKey(sid)
+	}
+	if err := a.revoke(r.Context(), k, time.Now()); err != nil { // the provider may say it again
+		a.refuse(w, r, http.StatusServiceUnavailable, "no-state", "the logout holds here and could not be kept: "+err.Error())
+		return
 	}
 	x.Trail.Add(a.rule, exchange.Answered, "the provider logged a person out")
 	w.Header().Set("Cache-Control", "no-store")

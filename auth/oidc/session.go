@@ -2,8 +2,11 @@ package oidc
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,7 +35,7 @@ type session struct {
 
 	principal *exchange.Principal
 	sid       string       // the provider's name for its own session
-	keys      []recall.Key // under which it may be revoked
+	keys      []recall.Key // under which it may be ended
 }
 
 func (s *session) expires() time.Time { return time.Unix(s.Expires, 0) }
@@ -61,7 +64,7 @@ func (a *Authorizer) fill(s *session) bool {
 	s.principal = exchange.NewPrincipal("oidc", a.issuer, subject)
 	s.principal.Claims = claims
 	s.sid, _ = claims["sid"].(string)
-	s.keys = []recall.Key{a.memory.printer.Print("id", s.ID), a.subjectKey(subject)}
+	s.keys = []recall.Key{a.endingKey("id", s.ID), a.subjectKey(subject)}
 	if s.sid != "" {
 		s.keys = append(s.keys, a.sidKey(s.sid))
 	}
@@ -69,11 +72,17 @@ func (a *Authorizer) fill(s *session) bool {
 }
 
 func (a *Authorizer) subjectKey(subject string) recall.Key {
-	return a.memory.printer.Print("sub", a.issuer, a.clientID, subject)
+	return a.endingKey("sub", subject)
 }
 
 func (a *Authorizer) sidKey(sid string) recall.Key {
-	return a.memory.printer.Print("sid", a.issuer, a.clientID, sid)
+	return a.endingKey("sid", sid)
+}
+
+// endingKey stands for what is ended, in this process and in the state. Parts are
+// quoted, so that no two lists of them read the same.
+func (a *Authorizer) endingKey(kind, name string) recall.Key {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", kind, a.issuer, a.clientID, name))
 }
 
 // isRevoked reports whether somebody ended the session, or all of its person's that
@@ -83,13 +92,19 @@ func (a *Authorizer) isRevoked(s *session, now time.Time) bool {
 		if at, ok := a.memory.revoked.Get(k, now); ok && s.Begin <= at.Unix() {
 			return true
 		}
+		if at, ok := a.ended.Ended(k); ok && s.Begin <= at.Unix() {
+			return true
+		}
 	}
 	return false
 }
 
-// revoke ends what goes by a key.
-func (a *Authorizer) revoke(k recall.Key, now time.Time) {
-	a.memory.revoked.Put(k, now, now.Add(a.ttl), now)
+// revoke ends what goes by a key: in this process at once, and in the state where
+// there is one.
+func (a *Authorizer) revoke(ctx context.Context, k recall.Key, now time.Time) error {
+	until := now.Add(a.ttl)
+	a.memory.revoked.Put(k, now, until, now)
+	return a.ended.End(ctx, k, now, until)
 }
 
 // find returns the session of a request's cookies; nil where they hold none that is
