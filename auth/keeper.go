@@ -34,8 +34,8 @@ type Options struct {
 	ForeignClient func(roots *x509.CertPool, listed []netip.Prefix) *http.Client
 	// Cookies returns the keys that cookies are sealed with.
 	Cookies func() (*seal.Ring, error)
-	// Logouts keeps which logins were ended.
-	Logouts oidc.Ended
+	// Logouts are the sessions of browsers that are over: see oidc.Logouts.
+	Logouts oidc.Logouts
 	// Sessions are those of iam.
 	Sessions *iam.Sealer
 	// Fetched are the key sets of a process that is taken over.

@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -39,37 +38,24 @@ type Authorizer struct {
 	client   *http.Client
 	foreign  *http.Client
 	memory   *memory
-	ended    Ended
-}
-
-// Ended keeps which logins were ended before their time, over restarts and for
-// other gateways.
-type Ended interface {
-	// Ended returns when what goes by a key was ended. Requests call it: it waits
-	// for nobody.
-	Ended(key [32]byte) (at time.Time, ok bool)
-	// End ends what goes by a key and has begun by a time. It is durable, where
-	// anything is, when it returns. Nobody needs to know after until.
-	End(ctx context.Context, key [32]byte, at, until time.Time) error
+	logouts  Logouts
 }
 
 // memory is what is remembered of sessions, over reloads.
 type memory struct {
 	printer   recall.Printer
-	sessions  *recall.Cache[*session]  // opened, by cookie
-	refreshed *recall.Cache[*session]  // by the session that they follow
-	revoked   *recall.Cache[time.Time] // when, by what the session is of
-	failing   *recall.Cache[error]     // why a session could not be prolonged a moment ago
+	sessions  *recall.Cache[*session] // opened, by cookie
+	refreshed *recall.Cache[*session] // by the session that they follow
+	failing   *recall.Cache[error]    // why a session could not be prolonged a moment ago
 }
 
 // Bounds of what is remembered.
 const (
 	maxSessions = 1 << 14
-	maxRevoked  = 1 << 16
 )
 
 func newMemory() *memory {
-	return &memory{recall.NewPrinter(), recall.New[*session](maxSessions), recall.New[*session](maxSessions), recall.New[time.Time](maxRevoked), recall.New[error](maxSessions)}
+	return &memory{recall.NewPrinter(), recall.New[*session](maxSessions), recall.New[*session](maxSessions), recall.New[error](maxSessions)}
 }
 
 var (
@@ -103,7 +89,7 @@ func (a *Authorizer) current(s *session, x *exchange.Exchange, r *http.Request) 
 	switch {
 	case now.After(s.end()):
 		return nil, scheme.Bad("session-over", "the session is over")
-	case a.isRevoked(s, now):
+	case a.isRevoked(s):
 		return nil, scheme.Bad("revoked", "the person was logged out")
 	case s.Refresh == "" || now.Before(s.expires().Add(-early)):
 		return s, scheme.Verdict{}

@@ -49,8 +49,8 @@ func (a *Authorizer) logout(w http.ResponseWriter, x *exchange.Exchange, r *http
 		to(w, a.logoutTo, nil)
 		return
 	}
-	if err := a.revoke(r.Context(), s.keys[0], time.Now()); err != nil {
-		x.Trail.Add(a.rule, exchange.Failed, "the logout could not be kept for other gateways and restarts: "+err.Error())
+	if err := a.revoke(s.keys[0], time.Now()); err != nil {
+		x.Trail.Add(a.rule, exchange.Failed, "the logout holds here alone as yet: "+err.Error())
 	}
 	d, err := a.provider.Document()
 	if err != nil || d.EndSession == "" {
@@ -105,12 +105,13 @@ func (a *Authorizer) backchannel(w http.ResponseWriter, x *exchange.Exchange, r 
 		a.refuse(w, r, status, "logout-token", "the logout token: "+why.Detail)
 		return
 	}
-	k := a.subjectKey(subject)
+	key := a.subjectKey(subject)
 	if sid != "" {
-		k = a.sidKey(sid)
+		key = a.sidKey(sid)
 	}
-	if err := a.revoke(r.Context(), k, time.Now()); err != nil { // the provider may say it again
-		a.refuse(w, r, http.StatusServiceUnavailable, "no-state", "the logout holds here and could not be kept: "+err.Error())
+	if err := a.revoke(key, time.Now()); err != nil {
+		// It holds here; that the provider tries again brings it to the others.
+		a.refuse(w, r, http.StatusServiceUnavailable, "logout-not-stored", "the logout holds here alone as yet: "+err.Error())
 		return
 	}
 	x.Trail.Add(a.rule, exchange.Answered, "the provider logged a person out")

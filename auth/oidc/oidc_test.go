@@ -1,10 +1,8 @@
 package oidc
 
 import (
-	"context"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,11 +18,13 @@ import (
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/introspection"
 	"gatehouse/auth/jwt"
-	"gatehouse/auth/recall"
+	"gatehouse/auth/revoked"
 	"gatehouse/auth/scheme"
 	"gatehouse/auth/seal"
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/secrets"
+	"gatehouse/state"
 )
 
 type document struct {
@@ -44,30 +44,11 @@ type site struct {
 	asked atomic.Int64
 	reply atomic.Pointer[string] // of the token endpoint; "" for status 502
 	key   *devkey.Key
-	kept  kept
-}
-
-// kept is what stays of logouts over restarts.
-type kept struct {
-	at  map[[32]byte]time.Time
-	err error
-}
-
-func (k *kept) Ended(key [32]byte) (at time.Time, ok bool) {
-	at, ok = k.at[key]
-	return at, ok
-}
-
-func (k *kept) End(_ context.Context, key [32]byte, at, _ time.Time) error {
-	if k.err == nil {
-		k.at[key] = at
-	}
-	return k.err
 }
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	s := &site{kept: kept{at: make(map[[32]byte]time.Time)}}
+	s := &site{}
 	key, err := devkey.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +90,9 @@ func newSite(t testing.TB) *site {
 	}
 	lease.Commit()
 	folder := t.TempDir()
-	k := NewKeeper(introspection.Clients{Own: client, Foreign: foreign}, func() (*seal.Ring, error) { return seal.Open(folder) }, &s.kept)
+	log := slog.New(slog.DiscardHandler)
+	logouts := revoked.NewLogouts(state.New(state.Options{Log: log}), log)
+	k := NewKeeper(introspection.Clients{Own: client, Foreign: foreign}, func() (*seal.Ring, error) { return seal.Open(secrets.NewFiles(folder)) }, logouts)
 	t.Cleanup(k.Close)
 	l := k.Begin()
 	if s.Authorizer, err = l.Authorizer(c, "shop", "people", false, verifier); err != nil {
@@ -215,37 +198,17 @@ func TestRefresh(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	s := newSite(t)
 	cookie := s.session(t, time.Hour)
-	revoke := func(k recall.Key, at time.Time) {
-		if err := s.revoke(t.Context(), k, at); err != nil {
-			t.Error(err)
-		}
-	}
-	revoke(s.sidKey("other"), time.Now())
+	_ = s.revoke(s.sidKey("other"), time.Now())
 	if v, _ := s.ask(cookie, 0); v.Principal == nil {
 		t.Errorf("%+v", v)
 	}
-	revoke(s.subjectKey("ann"), time.Now().Add(-time.Hour)) // before it began
+	_ = s.revoke(s.subjectKey("ann"), time.Now().Add(-time.Hour)) // before it began
 	if v, _ := s.ask(cookie, 0); v.Principal == nil {
 		t.Errorf("%+v", v)
 	}
-	revoke(s.sidKey("s1"), time.Now())
+	_ = s.revoke(s.sidKey("s1"), time.Now())
 	if v, _ := s.ask(cookie, 0); v.Reason != "revoked" {
 		t.Errorf("%+v", v)
-	}
-	s.Authorizer.memory = newMemory() // another process
-	if v, _ := s.ask(cookie, 0); v.Reason != "revoked" {
-		t.Errorf("after a restart: %+v", v)
-	}
-	clear(s.kept.at)
-	if v, _ := s.ask(cookie, 0); v.Principal == nil {
-		t.Errorf("%+v", v)
-	}
-	s.kept.err = errors.New("the state is away")
-	if err := s.revoke(t.Context(), s.sidKey("s1"), time.Now()); err == nil {
-		t.Error("a logout that could not be kept is said to be")
-	}
-	if v, _ := s.ask(cookie, 0); v.Reason != "revoked" {
-		t.Errorf("in this process: %+v", v)
 	}
 }
 

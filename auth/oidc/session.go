@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"gatehouse/auth/place"
-	"gatehouse/auth/recall"
+	"gatehouse/auth/revoked"
 	"gatehouse/exchange"
 )
 
@@ -34,8 +33,9 @@ type session struct {
 	End     int64  `json:"n"`
 
 	principal *exchange.Principal
-	sid       string       // the provider's name for its own session
-	keys      []recall.Key // under which it may be ended
+	version   uint64           // of the keys that it was opened under
+	sid       string           // the provider's name for its own session
+	keys      []revoked.Logout // under which it may be ended
 }
 
 func (s *session) expires() time.Time { return time.Unix(s.Expires, 0) }
@@ -64,47 +64,41 @@ func (a *Authorizer) fill(s *session) bool {
 	s.principal = exchange.NewPrincipal("oidc", a.issuer, subject)
 	s.principal.Claims = claims
 	s.sid, _ = claims["sid"].(string)
-	s.keys = []recall.Key{a.endingKey("id", s.ID), a.subjectKey(subject)}
+	s.keys = []revoked.Logout{naming("id", s.ID), a.subjectKey(subject)}
 	if s.sid != "" {
 		s.keys = append(s.keys, a.sidKey(s.sid))
 	}
 	return true
 }
 
-func (a *Authorizer) subjectKey(subject string) recall.Key {
-	return a.endingKey("sub", subject)
+func (a *Authorizer) subjectKey(subject string) revoked.Logout {
+	return naming("sub", a.issuer, a.clientID, subject)
 }
 
-func (a *Authorizer) sidKey(sid string) recall.Key {
-	return a.endingKey("sid", sid)
+func (a *Authorizer) sidKey(sid string) revoked.Logout {
+	return naming("sid", a.issuer, a.clientID, sid)
 }
 
-// endingKey stands for what is ended, in this process and in the state. Parts are
-// quoted, so that no two lists of them read the same.
-func (a *Authorizer) endingKey(kind, name string) recall.Key {
-	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", kind, a.issuer, a.clientID, name))
+// naming names a session, or a person: the same on all gateways.
+func naming(parts ...string) revoked.Logout {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return revoked.Logout(sum[:16])
 }
 
 // isRevoked reports whether somebody ended the session, or all of its person's that
 // had begun by then.
-func (a *Authorizer) isRevoked(s *session, now time.Time) bool {
+func (a *Authorizer) isRevoked(s *session) bool {
 	for _, k := range s.keys {
-		if at, ok := a.memory.revoked.Get(k, now); ok && s.Begin <= at.Unix() {
-			return true
-		}
-		if at, ok := a.ended.Ended(k); ok && s.Begin <= at.Unix() {
+		if at, ok := a.logouts.Ended(k); ok && s.Begin <= at.Unix() {
 			return true
 		}
 	}
 	return false
 }
 
-// revoke ends what goes by a key: in this process at once, and in the state where
-// there is one.
-func (a *Authorizer) revoke(ctx context.Context, k recall.Key, now time.Time) error {
-	until := now.Add(a.ttl)
-	a.memory.revoked.Put(k, now, until, now)
-	return a.ended.End(ctx, k, now, until)
+// revoke ends what goes by a key.
+func (a *Authorizer) revoke(k revoked.Logout, now time.Time) error {
+	return a.logouts.End(k, now, now.Add(a.ttl))
 }
 
 // find returns the session of a request's cookies; nil where they hold none that is
@@ -127,14 +121,15 @@ func (a *Authorizer) find(r *http.Request, now time.Time) (s *session, found boo
 		text += part
 	}
 	key := a.memory.printer.Print(a.purpose, text)
-	if s, ok := a.memory.sessions.Get(key, now); ok {
+	version := a.ring.Version()
+	if s, ok := a.memory.sessions.Get(key, now); ok && s.version == version {
 		return s, true
 	}
 	plain, ok := a.ring.Open(a.purpose+" session", text)
 	if !ok {
 		return nil, true
 	}
-	s = &session{}
+	s = &session{version: version}
 	if json.Unmarshal(plain, s) != nil || !a.fill(s) {
 		return nil, true
 	}
