@@ -303,4 +303,3 @@ func benchmark(b *testing.B, text string) {
 		h.ServeHTTP(&x.Writer, r)
 	}
 }
-
