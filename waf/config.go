@@ -101,3 +101,20 @@ func (c *Config) Check(r *config.Report) {
 		r.Errorf(c.Pos, "this web ACL lets everything pass: write rules, or default: block")
 	}
 }
+
+// PassesStreams reports whether calls whose bodies cannot be inspected go on.
+func (c *Config) PassesStreams() bool { return c.Body.Streams == "continue" }
+
+// RuleGroups returns the names of the rule groups that the rules name.
+func (c *Config) RuleGroups() (out []string) {
+	rules := c.Rules
+	if c.Import != nil {
+		rules = slices.Concat(rules, c.Import.Rules)
+	}
+	for _, r := range rules {
+		if r != nil && r.Group != "" {
+			out = append(out, r.Group)
+		}
+	}
+	return out
+}
