@@ -36,6 +36,7 @@ var (
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"state/store.go":              "keeper: following the engine",
 		"usage/keeper.go":             "keeper: storing counts of quotas",
+		"waf/crawler/keeper.go":       "keeper: asking DNS who a crawler is",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",
