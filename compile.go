@@ -33,13 +33,15 @@ type draft struct {
 	owners    map[string]string // host -> API, of hosts that are written out
 	users     *iam.Directory
 	rights    map[string]*policy.Policy // of APIs, by name
+	unknown   map[config.Pos]bool       // references to web ACLs that were reported
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
 // to report. Of a configuration that could be read in part it says nothing that
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
-	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
+	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string), unknown: make(map[config.Pos]bool)}
+	cfg.compileACLs(report)
 	d.compileIAM(report)
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
@@ -92,6 +94,7 @@ func (n nowhere) of(outcome route.Outcome) *endpoint {
 // deploy compiles one stage of one API.
 func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Report) route.Stage[*endpoint] {
 	all := newDeployed(a, dep)
+	d.checkACL(all.base.WAF, report)
 	fallback := d.add(d.fallback(a, dep, all.base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
@@ -113,6 +116,7 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		}
 		e := d.endpoint(a, dep, all.policies(r), &exchange.Rule{Filter: "route", Name: match.String(), At: r.At})
 		e.fallback = fallback
+		d.checkACL(e.policies.WAF, report)
 		d.describe(e, r, match)
 		d.check(e, a, dep, r, report)
 		e.operation = d.requests(e, dep, r, report)
@@ -192,6 +196,7 @@ func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
 	e.throttle, e.atOnce = d.levels(a, dep), concurrent(a, dep)
+	e.acl = d.config.acls[p.acl()]
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}

@@ -35,6 +35,7 @@ import (
 	"gatehouse/tunnel"
 	"gatehouse/upstream"
 	"gatehouse/usage"
+	"gatehouse/waf"
 )
 
 // keepers are what outlives a reload.
@@ -58,6 +59,7 @@ type keepers struct {
 	identity  func() (*devkey.Key, error) // signs what services are told
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
+	acls      *waf.Keeper
 	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
@@ -120,6 +122,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
+	k.acls = waf.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
@@ -213,6 +216,7 @@ type leases struct {
 	keys        *auth.Lease
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
+	acls        *waf.Lease
 	tunnels     *tunnel.Keeper // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
@@ -234,6 +238,7 @@ func (k *keepers) begin() *leases {
 		keys:        k.keys.Begin(),
 		upstreams:   k.upstreams.Begin(),
 		mirrors:     k.mirrors.Begin(),
+		acls:        k.acls.Begin(),
 		tunnels:     k.tunnels,
 		listeners:   k.listeners.Begin(),
 		admin:       k.admin.Begin(),
@@ -249,6 +254,7 @@ func (l *leases) commit() {
 	l.keys.Commit()
 	l.upstreams.Commit()
 	l.mirrors.Commit()
+	l.acls.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -259,6 +265,7 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.acls.Abort()
 	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()

@@ -195,8 +195,12 @@ func TestSocketOfAnotherName(t *testing.T) {
 		t.Errorf("it ended with %v and said %s", err, &m.said)
 	}
 	m.configure(`{address: "127.0.0.1:0"}`)
-	m.start("web:admin")
+	cmd = m.start("web:admin")
 	m.notice("READY=1")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // until then not all of what it said need be here
 	if !strings.Contains(m.said.String(), "no listener takes") {
 		t.Errorf("of a socket that nobody takes it said %s", &m.said)
 	}

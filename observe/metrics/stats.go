@@ -21,6 +21,8 @@ type Sources struct {
 
 	Certificates func() []CertificateStats
 	Mirrors      func() []MirrorStats
+	WebACLs      func() []WebACLStats
+	WebACLFaults func() []WebACLFault
 }
 
 // CertificateStats is one name that a certificate is served for.
