@@ -11,9 +11,10 @@ func (cfg *Config) compileACLs(report *config.Report) {
 		return
 	}
 	cfg.acls = make(map[string]*waf.ACL, len(cfg.WAF))
+	options := waf.Options{Account: cfg.Account, Groups: cfg.Groups, Countries: cfg.countries(), Counted: true, Challenge: true}
 	for _, name := range names(cfg.WAF) {
 		if c := cfg.WAF[name]; c != nil {
-			cfg.acls[name] = waf.Compile(c, waf.Options{Account: cfg.Account, Groups: cfg.Groups}, report)
+			cfg.acls[name] = waf.Compile(c, options, report)
 		}
 	}
 }
@@ -42,8 +43,10 @@ func (e *endpoint) aclConfig(cfg *Config) any {
 	if e.acl == nil {
 		return nil
 	}
-	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account}
+	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account, cfg.Geo, cfg.Crawlers}
 }
 
 // firewall is what outlives the filters that hold requests against web ACLs.
-func (l *leases) firewall() waf.Keepers { return waf.Keepers{Counts: l.acls} }
+func (l *leases) firewall() waf.Keepers {
+	return waf.Keepers{Counts: l.acls, Challenge: l.gates, Crawlers: l.checker}
+}

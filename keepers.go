@@ -36,6 +36,8 @@ import (
 	"gatehouse/upstream"
 	"gatehouse/usage"
 	"gatehouse/waf"
+	"gatehouse/waf/challenge"
+	"gatehouse/waf/crawler"
 )
 
 // keepers are what outlives a reload.
@@ -57,9 +59,12 @@ type keepers struct {
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
 	identity  func() (*devkey.Key, error) // signs what services are told
+	cookies   func() (*seal.Ring, error)  // seals what browsers keep
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
 	acls      *waf.Keeper
+	bots      *crawler.Keeper
+	provers   *challenge.Keeper
 	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
@@ -108,13 +113,14 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.identity = sync.OnceValues(func() (*devkey.Key, error) {
 		return devkey.OpenFile(cfg.Data.Value, identityKey, "gatehouse-")
 	})
+	k.cookies = sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) })
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:         k.fetcher,
 		Foreign:       k.foreigner,
 		Development:   func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Client:        k.programClient,
 		ForeignClient: k.foreignClient,
-		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
+		Cookies:       k.cookies,
 		Sessions:      sealer,
 		Fetched:       g.known.keys,
 		Log:           o.Logger,
@@ -123,6 +129,8 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.acls = waf.NewKeeper()
+	k.bots = crawler.NewKeeper()
+	k.provers = challenge.NewKeeper(func() (challenge.Seals, error) { return k.cookies() })
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
@@ -190,6 +198,7 @@ func fetching(client *http.Client) auth.Fetch {
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
 	k.mirrors.Close()
+	k.bots.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -217,7 +226,9 @@ type leases struct {
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
 	acls        *waf.Lease
-	tunnels     *tunnel.Keeper // has nothing to lease
+	gates       gates            // has nothing to lease
+	checker     *crawler.Checker // nor this
+	tunnels     *tunnel.Keeper   // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
 }

@@ -21,6 +21,8 @@ type ACL struct {
 	passes bool // a request whose inspection fails goes on
 	marks  bool // some rule tells the service by headers
 
+	challenges bool // some rule challenges
+
 	failure *exchange.Rule
 	rates   []match.Rate
 	names   []string // of all rules, for their counters
@@ -48,6 +50,9 @@ func (a *ACL) Name() string { return a.name }
 
 // ReadsBody reports whether some rule inspects bodies.
 func (a *ACL) ReadsBody() bool { return a.plan.ReadsBody() }
+
+// Challenges reports whether some rule challenges.
+func (a *ACL) Challenges() bool { return a.challenges }
 
 // ReadsHandshake reports whether some rule inspects the TLS handshake.
 func (a *ACL) ReadsHandshake() bool { return a != nil && a.plan.ReadsHandshake() }

@@ -100,12 +100,20 @@ func (k *compiler) entry(r *rule.Rule, prefix string) entry {
 		k.group(&e, r)
 		return e
 	}
-	if e.action.Kind == rule.Challenge && !k.options.Challenge {
-		k.Report.Errorf(r.Of("action"), "this version has no challenges yet: write block or count")
+	if e.action.Kind == rule.Challenge {
+		k.challenges(r)
 	}
 	k.Scope.Owner = k.acl.name + "/" + name
 	e.match = k.Compile(r.When)
 	return e
+}
+
+// challenges notes that a rule challenges.
+func (k *compiler) challenges(r *rule.Rule) {
+	if !k.options.Challenge {
+		k.Report.Errorf(r.Of("action"), "this version has no challenges yet: write block or count")
+	}
+	k.acl.challenges = true
 }
 
 // group compiles the rules of a group in the place of a rule.

@@ -2,6 +2,7 @@ package waf
 
 import (
 	"gatehouse/config"
+	"gatehouse/waf/challenge"
 	"gatehouse/waf/rule"
 )
 
@@ -16,6 +17,7 @@ type Config struct {
 	Sets    map[string]*rule.Set `yaml:"ip-sets" doc:"sets of addresses that rules name"`
 	Regex   map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that rules name"`
 	Rules   []*rule.Rule         `yaml:"rules" doc:"the rules, in this order"`
+	Prove   challenge.Config     `yaml:"challenge" doc:"what browsers have to do for rules that challenge"`
 }
 
 // Body says how much of bodies is inspected.

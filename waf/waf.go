@@ -24,6 +24,7 @@ type Challenger interface {
 type Keepers struct {
 	Counts    *Lease
 	Challenge Challenger // nil for none
+	Crawlers  match.Crawlers
 }
 
 // New returns the filter that holds requests against an ACL; nil for none.
@@ -31,7 +32,7 @@ func New(a *ACL, k Keepers) func(http.Handler) http.Handler {
 	if a == nil {
 		return nil
 	}
-	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge}
+	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge, crawlers: k.Crawlers}
 	return func(next http.Handler) http.Handler {
 		f := f
 		f.next = next
@@ -44,6 +45,7 @@ type filter struct {
 	acl       *ACL
 	counts    *Counts
 	challenge Challenger
+	crawlers  match.Crawlers
 	next      http.Handler
 }
 
@@ -65,6 +67,7 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.filter = f
 	x := exchange.From(r)
 	v.Begin(&f.acl.plan, f.acl.limits, f.counts.rates, x, r)
+	v.Crawlers, v.Clock = f.crawlers, &v.spent
 	outcome := v.inspect()
 	end := ending{entry: v.done, fails: v.fails, refuse: v.refuse}
 	if outcome == passes {
