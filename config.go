@@ -31,7 +31,6 @@ import (
 	"gatehouse/waf"
 	"gatehouse/waf/crawler"
 	"gatehouse/waf/geo"
-	"gatehouse/waf/rule"
 	"gatehouse/websocket"
 )
 
@@ -55,7 +54,7 @@ type Config struct {
 	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
 	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
 	WAF      map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
-	Groups   map[string]*rule.Group      `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
+	Groups   map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
 	Geo      geo.Config                  `yaml:"geo" doc:"by what data the countries of addresses are known"`
 	Crawlers crawler.Config              `yaml:"crawlers" doc:"which crawlers web ACLs know, and how they are verified"`
 

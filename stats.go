@@ -29,6 +29,8 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 
 		Certificates: g.certificateStats,
 		Mirrors:      k.mirrorStats,
+		State:        k.stateStats,
+		Secrets:      k.secretStats,
 		WebACLs:      k.aclStats,
 		WebACLFaults: k.aclFaults,
 	}

@@ -59,7 +59,7 @@ func (s *Store) rest(ctx context.Context, copied <-chan time.Time) {
 		case <-timer.C:
 			return
 		case <-copied:
-			s.writeCopy()
+			_ = s.writeCopy() // it has logged what went wrong
 		}
 	}
 }
@@ -232,7 +232,8 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, copied <-cha
 		case <-s.again:
 			return
 		case <-copied:
-			s.writeCopy()
+			s.hear()
+			_ = s.writeCopy() // it has logged what went wrong
 		case <-ctx.Done():
 			return
 		}
@@ -241,7 +242,7 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, copied <-cha
 
 func (s *Store) end() {
 	if s.External() {
-		s.writeCopy()
+		_ = s.writeCopy()
 	}
 	s.mu.Lock()
 	e := s.engine

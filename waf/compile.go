@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/waf/aws"
 	"gatehouse/waf/field"
 	"gatehouse/waf/match"
 	"gatehouse/waf/rule"
@@ -16,7 +17,7 @@ import (
 // Options are what ACLs are compiled with.
 type Options struct {
 	Account   string // in the names of labels
-	Groups    map[string]*rule.Group
+	Groups    map[string]*Group
 	Countries match.Countries // nil where the gateway does not know any
 	Counted   bool            // the gateway counts for rate statements
 	Challenge bool            // the gateway can challenge
@@ -25,45 +26,104 @@ type Options struct {
 // compiler compiles one ACL.
 type compiler struct {
 	match.Compiler
-	acl     *ACL
-	options *Options
+	acl       *ACL
+	account   string
+	challenge bool
+	groups    map[string]*source
+}
+
+// source is what an ACL or a rule group is made of.
+type source struct {
+	name  string
+	at    config.At
+	rules []*rule.Rule
+	sets  map[string]*rule.Set
+	regex map[string][]string
+	from  *aws.Import // nil for none
 }
 
 // Compile compiles an ACL. It is pure; what is wrong is added to the report, and
 // what is returned then is not used.
 func Compile(c *Config, o Options, report *config.Report) *ACL {
 	a := &ACL{name: c.Name, budget: c.Budget.D(), passes: c.OnError == "pass"}
-	a.limits = field.Limits{Body: int(c.Body.Limit), Beyond: c.Body.Beyond == "continue", Unseen: c.Body.Streams == "continue"}
+	a.limits = field.Limits{Body: c.inspected(), Beyond: c.Body.Beyond == "continue", Unseen: c.Body.Streams == "continue"}
 	a.failure = &exchange.Rule{Filter: "waf", Name: c.Name + " inspection", At: c.Of("inspect-body")}
-	k := &compiler{acl: a, options: &o}
+	k := &compiler{acl: a, account: o.Account, challenge: o.Challenge, groups: c.groups(o.Groups)}
 	k.Compiler = match.Compiler{Plan: &a.plan, Report: report, Counted: o.Counted}
-	k.Scope = match.Scope{Countries: o.Countries, Context: "awswaf:" + o.Account + ":webacl:" + c.Name}
-	k.sets(c.Sets, c.Regex, c.At)
-	a.rules = k.rules(c.Rules, "")
-	a.last = entry{name: "Default_Action", index: k.number("Default_Action"), action: c.Default}
-	a.last.rule = &exchange.Rule{Filter: "waf", Name: c.Name + " default " + c.Default.Kind.String(), At: c.Of("default")}
-	a.last.insert = k.inserts(&c.Default)
+	s := &source{name: c.Name, at: c.At, rules: c.Rules, sets: c.Sets, regex: c.Regex, from: c.Import}
+	if c.Import != nil {
+		s.rules = slices.Concat(c.Import.Rules, s.rules)
+	}
+	k.Scope = match.Scope{Countries: o.Countries, Account: o.Account, Context: "awswaf:" + o.Account + ":webacl:" + c.Name}
+	k.sets(s)
+	a.rules = k.rules(s.rules, "")
+	a.last = k.last(c)
 	a.rates = k.Rates
 	return a
 }
 
-// sets makes what rules may name.
-func (k *compiler) sets(sets map[string]*rule.Set, regex map[string][]string, at config.At) {
-	k.Scope.Sets = make(map[string]match.Addresses, len(sets))
-	for name, s := range sets {
-		k.Scope.Sets[name] = s
+// inspected is how many bytes of bodies are inspected.
+func (c *Config) inspected() int {
+	if c.Import != nil && c.Import.Limit > 0 && !c.Body.Has("limit") {
+		return c.Import.Limit
 	}
-	k.Scope.Patterns = make(map[string][]*regexp.Regexp, len(regex))
-	for _, name := range slices.Sorted(maps.Keys(regex)) {
-		k.Scope.Patterns[name] = []*regexp.Regexp{}
-		for _, text := range regex[name] {
+	return int(c.Body.Limit)
+}
+
+// groups returns the rule groups that the ACL may name.
+func (c *Config) groups(all map[string]*Group) map[string]*source {
+	out := make(map[string]*source, len(all))
+	for name, g := range all {
+		if g != nil {
+			out[name] = g.source()
+		}
+	}
+	if c.Import != nil {
+		for name, g := range c.Import.Groups {
+			out[name] = &source{name: name, rules: g.Rules, from: c.Import}
+		}
+	}
+	return out
+}
+
+// last is what becomes of a request that no rule decides about.
+func (k *compiler) last(c *Config) entry {
+	action := c.Default
+	if c.Import != nil && c.Import.Default != nil && !c.Has("default") {
+		action = *c.Import.Default
+	}
+	e := entry{name: "Default_Action", index: k.number("Default_Action"), action: action}
+	e.rule = &exchange.Rule{Filter: "waf", Name: c.Name + " default " + action.Kind.String(), At: c.Of("default")}
+	e.insert = k.inserts(&action)
+	return e
+}
+
+// sets makes what rules may name.
+func (k *compiler) sets(s *source) {
+	k.Scope.Sets = make(map[string]match.Addresses, len(s.sets))
+	k.Scope.Patterns = make(map[string][]*regexp.Regexp, len(s.regex))
+	if s.from != nil {
+		maps.Copy(k.Scope.Sets, s.from.Sets)
+		k.patterns(s.from.Regex, s.from.Pos)
+	}
+	for name, set := range s.sets {
+		k.Scope.Sets[name] = set
+	}
+	k.patterns(s.regex, s.at.Of("regex-sets"))
+}
+
+func (k *compiler) patterns(sets map[string][]string, at config.Pos) {
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
+		list := []*regexp.Regexp{}
+		for _, text := range sets[name] {
 			p, err := match.CompilePattern(text)
 			if err != nil {
-				k.Report.Errorf(at.Of("regex-sets"), "regex set %s: %v", name, err)
+				k.Report.Errorf(at, "regex set %s: %v", name, err)
 				continue
 			}
-			k.Scope.Patterns[name] = append(k.Scope.Patterns[name], p)
+			list = append(list, p)
 		}
+		k.Scope.Patterns[name] = list
 	}
 }
 
@@ -110,7 +170,7 @@ func (k *compiler) entry(r *rule.Rule, prefix string) entry {
 
 // challenges notes that a rule challenges.
 func (k *compiler) challenges(r *rule.Rule) {
-	if !k.options.Challenge {
+	if !k.challenge {
 		k.Report.Errorf(r.Of("action"), "this version has no challenges yet: write block or count")
 	}
 	k.acl.challenges = true
@@ -118,18 +178,18 @@ func (k *compiler) challenges(r *rule.Rule) {
 
 // group compiles the rules of a group in the place of a rule.
 func (k *compiler) group(e *entry, r *rule.Rule) {
-	g := k.options.Groups[r.Group]
+	g := k.groups[r.Group]
 	if g == nil {
-		k.Report.Unknown(r.Of("rule-group"), "rule group", r.Group, slices.Sorted(maps.Keys(k.options.Groups)))
+		k.Report.Unknown(r.Of("rule-group"), "rule group", r.Group, slices.Sorted(maps.Keys(k.groups)))
 		return
 	}
 	e.counts = e.action.Kind == rule.Count
 	outer := k.Scope
-	k.Scope = match.Scope{Countries: outer.Countries, Context: "awswaf:" + k.options.Account + ":rulegroup:" + g.Name}
-	k.sets(g.Sets, g.Regex, g.At)
-	list := make([]*rule.Rule, 0, len(g.Rules))
+	k.Scope = match.Scope{Countries: outer.Countries, Context: "awswaf:" + k.account + ":rulegroup:" + g.name}
+	k.sets(g)
+	list := make([]*rule.Rule, 0, len(g.rules))
 	used := make(map[string]bool)
-	for _, inner := range g.Rules {
+	for _, inner := range g.rules {
 		if inner == nil {
 			continue
 		}
@@ -147,7 +207,7 @@ func (k *compiler) group(e *entry, r *rule.Rule) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Overrides)) {
 		if !used[name] {
-			k.Report.Unknown(r.Of("overrides"), "rule of the group "+g.Name, name, ruleNames(g.Rules))
+			k.Report.Unknown(r.Of("overrides"), "rule of the group "+g.name, name, ruleNames(g.rules))
 		}
 	}
 	e.group = k.rules(list, e.name+"/")

@@ -1,7 +1,10 @@
 package waf
 
 import (
+	"slices"
+
 	"gatehouse/config"
+	"gatehouse/waf/aws"
 	"gatehouse/waf/challenge"
 	"gatehouse/waf/rule"
 )
@@ -10,6 +13,7 @@ import (
 type Config struct {
 	config.At
 	Name    string               `key:"true"`
+	Import  *aws.Import          `yaml:"import" doc:"files in AWS's JSON, of a web ACL and of what it names: its rules stand before those of rules, and its default counts where default says none"`
 	Default rule.Action          `yaml:"default" default:"allow" doc:"what becomes of a request that no rule has allowed or blocked: allow, block, or {block: {status: 404}}"`
 	Body    Body                 `yaml:"inspect-body" doc:"how much of bodies is inspected, where a rule inspects them"`
 	Budget  config.Duration      `yaml:"budget" default:"50ms" range:"1ms..10s" doc:"processor time that the rules may take for one request"`
@@ -18,6 +22,37 @@ type Config struct {
 	Regex   map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that rules name"`
 	Rules   []*rule.Rule         `yaml:"rules" doc:"the rules, in this order"`
 	Prove   challenge.Config     `yaml:"challenge" doc:"what browsers have to do for rules that challenge"`
+}
+
+// Group is one rule group: rules that several ACLs share.
+type Group struct {
+	config.At
+	Name   string               `key:"true"`
+	Import *aws.Import          `yaml:"import" doc:"files in AWS's JSON, of a rule group and of what it names: its rules stand before those of rules"`
+	Rules  []*rule.Rule         `yaml:"rules" doc:"its rules, in this order"`
+	Sets   map[string]*rule.Set `yaml:"ip-sets" doc:"sets of addresses that its rules name"`
+	Regex  map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that its rules name"`
+}
+
+// Check implements config.Checker.
+func (g *Group) Check(r *config.Report) {
+	switch {
+	case len(g.Rules) == 0 && g.Import == nil:
+		r.Errorf(g.Pos, "this rule group has no rules")
+	case g.Import != nil && len(g.Import.Groups) != 1:
+		r.Errorf(g.Of("import"), "the import of a rule group has one rule group, not %d", len(g.Import.Groups))
+	}
+}
+
+// source returns the group with what it imports.
+func (g *Group) source() *source {
+	s := &source{name: g.Name, at: g.At, rules: g.Rules, sets: g.Sets, regex: g.Regex, from: g.Import}
+	if g.Import != nil {
+		for _, imported := range g.Import.Groups {
+			s.rules = slices.Concat(imported.Rules, s.rules)
+		}
+	}
+	return s
 }
 
 // Body says how much of bodies is inspected.
@@ -62,7 +97,7 @@ func (c *Config) Check(r *config.Report) {
 	switch {
 	case c.Default.Kind != rule.Allow && c.Default.Kind != rule.Block && c.Default.Kind != rule.Unsaid:
 		r.Errorf(c.Of("default"), "the default is allow or block")
-	case c.Default.Kind == rule.Allow && len(c.Rules) == 0:
+	case c.Default.Kind == rule.Allow && len(c.Rules) == 0 && c.Import == nil:
 		r.Errorf(c.Pos, "this web ACL lets everything pass: write rules, or default: block")
 	}
 }

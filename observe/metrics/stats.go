@@ -21,6 +21,8 @@ type Sources struct {
 
 	Certificates func() []CertificateStats
 	Mirrors      func() []MirrorStats
+	State        func() []StateStats // none where there is no state
+	Secrets      func() []SecretStats
 	WebACLs      func() []WebACLStats
 	WebACLFaults func() []WebACLFault
 }

@@ -15,6 +15,7 @@ import (
 	"gatehouse/auth/seal"
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/secrets"
 )
 
 // site is a web ACL that challenges everybody, with its paths.
@@ -45,7 +46,7 @@ func (s *site) reload(acl string, c Config) {
 
 func newRing(t *testing.T) *seal.Ring {
 	t.Helper()
-	ring, err := seal.Open(t.TempDir())
+	ring, err := seal.Open(secrets.NewFiles(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +340,7 @@ func TestSpent(t *testing.T) {
 
 // Nobody gets a clearance by guessing.
 func FuzzAnswer(f *testing.F) {
-	ring, err := seal.Open(f.TempDir())
+	ring, err := seal.Open(secrets.NewFiles(f.TempDir()))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -368,7 +369,7 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func BenchmarkCleared(b *testing.B) {
-	ring, err := seal.Open(b.TempDir())
+	ring, err := seal.Open(secrets.NewFiles(b.TempDir()))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,6 +17,9 @@ func (v *View) json(s *Spec, value *Value) {
 	body, over := v.Body()
 	value.Over = over
 	v.decide(s, over)
+	if body == "" {
+		return // no body is no broken one
+	}
 	p := parser{in: body, spec: s, value: value}
 	if p.document() {
 		return

@@ -22,7 +22,7 @@ type slot struct {
 func (p *Plan) Slot(s *Spec, chain text.Chain) int {
 	p.body = p.body || s.ReadsBody()
 	p.tls = p.tls || s.Kind == JA3 || s.Kind == JA4
-	key := s.key()
+	key := s.Key()
 	raw := p.add(key, slot{spec: s, of: -1})
 	if chain = chain.Clean(); len(chain) == 0 {
 		return raw

@@ -93,8 +93,8 @@ func (s *Spec) String() string {
 	return s.Kind.String() + " " + s.Name
 }
 
-// key tells specs apart that take out something else.
-func (s *Spec) key() string {
+// Key tells specs apart that take out something else.
+func (s *Spec) Key() string {
 	var b strings.Builder
 	for _, n := range []int{int(s.Kind), int(s.Scope), int(s.Over), int(s.Invalid), int(s.Missing)} {
 		b.WriteString(strconv.Itoa(n) + ",")

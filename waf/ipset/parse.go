@@ -49,6 +49,12 @@ func parsePrefix(text string) (Range, error) {
 	return Range{p.Addr(), lastOf(p)}, nil
 }
 
+// Of returns the range of a prefix that is not IPv4-mapped, whatever its host bits.
+func Of(p netip.Prefix) Range {
+	p = p.Masked()
+	return Range{p.Addr(), lastOf(p)}
+}
+
 // lastOf returns the last address of a prefix whose host bits are zero.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()

@@ -28,6 +28,7 @@ type Scope struct {
 	Patterns  map[string][]*regexp.Regexp // regex sets by name
 	Countries Countries                   // nil where this gateway does not know them
 	Context   string                      // of labels without one: "awswaf:123456789012:webacl:edge"
+	Account   string                      // in labels
 	Owner     string                      // ACL/rule, for counters
 }
 

@@ -41,12 +41,26 @@ func (n *Label) compile(c *Compiler, at config.Pos) Matcher {
 	if wrong := CheckLabel(n.Key); wrong != "" {
 		return c.errorf(at, "%s", wrong)
 	}
-	m := &label{context: c.Scope.Context + ":", key: n.Key, namespace: n.Namespace}
-	m.whole = strings.HasPrefix(n.Key, "awswaf:") || strings.HasPrefix(n.Key, "gatehouse:")
-	if n.Namespace && !strings.HasSuffix(n.Key, ":") {
+	return newLabel(c, n.Key, n.Namespace)
+}
+
+func newLabel(c *Compiler, key string, namespace bool) *label {
+	m := &label{context: c.Scope.Context + ":", key: ours(key, c.Scope.Account), namespace: namespace}
+	m.whole = strings.HasPrefix(key, "awswaf:") || strings.HasPrefix(key, "gatehouse:")
+	if namespace && !strings.HasSuffix(key, ":") {
 		m.key += ":"
 	}
 	return m
+}
+
+// ours puts this gateway's account in the place of another one's in a whole label.
+func ours(key, account string) string {
+	parts := strings.SplitN(key, ":", 4)
+	if len(parts) < 4 || parts[0] != "awswaf" || parts[2] != "webacl" && parts[2] != "rulegroup" {
+		return key
+	}
+	parts[1] = account
+	return strings.Join(parts, ":")
 }
 
 func (m *label) Match(r *Request) bool {

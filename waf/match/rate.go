@@ -37,7 +37,7 @@ type rate struct {
 type keyer struct {
 	Key
 	slot  int
-	label label
+	label *label
 }
 
 func (n *RateBased) compile(c *Compiler, at config.Pos) Matcher {
@@ -51,9 +51,9 @@ func (n *RateBased) compile(c *Compiler, at config.Pos) Matcher {
 		switch {
 		case key.Field != nil:
 			k.slot = c.Plan.Slot(key.Field, key.Chain)
-			names = append(names, key.Field.String())
+			names = append(names, key.Field.Key()+key.Chain.Key())
 		case key.Label != "":
-			k.label = label{context: c.Scope.Context + ":", key: strings.TrimSuffix(key.Label, ":") + ":", namespace: true}
+			k.label = newLabel(c, key.Label, true)
 			names = append(names, "label "+key.Label)
 		case key.IP:
 			names = append(names, "ip "+key.From.Header)

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/waf/field"
+	"gatehouse/waf/ipset"
 	"gatehouse/waf/text"
 )
 
@@ -59,6 +60,15 @@ func (p prefixes) Contains(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// NewSet returns a set of addresses.
+func NewSet(list []netip.Prefix) Addresses {
+	var b ipset.Builder
+	for _, p := range list {
+		b.Add(ipset.Of(p))
+	}
+	return b.Build()
 }
 
 func readAddress(n *config.Node) Node {

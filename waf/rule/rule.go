@@ -47,13 +47,10 @@ func (r *Rule) Check(report *config.Report) {
 	}
 }
 
-// Group is rules that several ACLs share.
+// Group is rules that several ACLs share, as an import has them.
 type Group struct {
-	config.At
-	Name  string              `key:"true"`
-	Rules []*Rule             `yaml:"rules,required" doc:"its rules, in this order"`
-	Sets  map[string]*Set     `yaml:"ip-sets" doc:"sets of addresses that its rules name"`
-	Regex map[string][]string `yaml:"regex-sets" doc:"sets of regular expressions that its rules name"`
+	Name  string
+	Rules []*Rule
 }
 
 // Set is a set of addresses.

@@ -1,9 +1,11 @@
 package text
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"strings"
+	"unicode/utf8"
 )
 
 // blanks are what C's isspace takes for white space.
@@ -15,29 +17,33 @@ func isBlank(c byte) bool { return strings.IndexByte(blanks, c) >= 0 }
 const nbsp = 0xa0
 
 // compressWhiteSpace makes one space of every run of white space, the
-// non-breaking space included: also in UTF-8, where byte 160 has 194 before it.
+// non-breaking space included, as one byte and in UTF-8.
 func compressWhiteSpace(s string) string {
 	if !needsCompression(s) {
 		return s
 	}
 	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == 0xc2 && i+1 < len(s) && s[i+1] == nbsp {
-			i++
-			c = nbsp
-		} else if c == nbsp && i > 0 && s[i-1] >= 0x80 {
-			b = append(b, c) // the end of another character
-			continue
-		}
+	for i := 0; i < len(s); {
+		n, white := unit(s[i:])
 		switch {
-		case !isBlank(c) && c != nbsp:
-			b = append(b, c)
+		case !white:
+			b = append(b, s[i:i+n]...)
 		case len(b) == 0 || b[len(b)-1] != ' ':
 			b = append(b, ' ')
 		}
+		i += n
 	}
-	return string(b)
+	return same(s, b)
+}
+
+// unit returns the length of the character that s begins with, and whether it is
+// white space.
+func unit(s string) (n int, white bool) {
+	if s[0] < 0x80 {
+		return 1, isBlank(s[0])
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	return n, r == nbsp || n == 1 && s[0] == nbsp
 }
 
 func needsCompression(s string) bool {
@@ -55,16 +61,14 @@ func removeWhiteSpace(s string) string {
 		return s
 	}
 	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == 0xc2 && i+1 < len(s) && s[i+1] == nbsp:
-			i++
-		case c == nbsp && (i == 0 || s[i-1] < 0x80):
-		case !isBlank(c):
-			b = append(b, c)
+	for i := 0; i < len(s); {
+		n, white := unit(s[i:])
+		if !white {
+			b = append(b, s[i:i+n]...)
 		}
+		i += n
 	}
-	return string(b)
+	return same(s, b)
 }
 
 // lowercase concerns ASCII alone: no service takes a Kelvin sign for a k before
@@ -179,7 +183,7 @@ func normalizePath(s string) string {
 		switch {
 		case segment == "" || segment == ".":
 		case segment == ".." && len(b) > floor:
-			cut := strings.LastIndexByte(string(b[floor:len(b)-1]), '/')
+			cut := bytes.LastIndexByte(b[floor:len(b)-1], '/')
 			b = b[:floor+cut+1]
 			open = true
 		case segment == ".." && rooted:

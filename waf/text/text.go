@@ -70,7 +70,7 @@ func Parse(name string) (Kind, bool) {
 
 // ParseAWS returns the transformation of AWS's name: URL_DECODE.
 func ParseAWS(name string) (Kind, bool) {
-	if name != strings.ToUpper(name) {
+	if name != strings.ToUpper(name) || strings.Contains(name, "-") {
 		return 0, false
 	}
 	return Parse(strings.ReplaceAll(strings.ToLower(name), "_", "-"))
