@@ -114,7 +114,7 @@ func (v *visit) serve() {
 	if v.aws() {
 		return
 	}
-	if e := v.snap.challenged; e != nil && isChallenge(v.x) {
+	if e := v.snap.challenged; e != nil && isChallenge(v.x) && v.snap.table.Serves(v.x.Host) {
 		v.run(e)
 		return
 	}

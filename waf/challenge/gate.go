@@ -26,9 +26,11 @@ func NewKeeper(seals func() (Seals, error)) *Keeper {
 // Gate challenges the clients of one web ACL. It is immutable, and safe for
 // concurrent use.
 type Gate struct {
-	acl    string
-	config Config
-	seals  Seals
+	acl     string
+	cookies [2]string // the name of the clearance's cookie: without TLS, and with
+	config  Config
+	seals   Seals
+	opened  *opened
 }
 
 // Gate returns the gate of a web ACL, by its name.
@@ -37,29 +39,40 @@ func (k *Keeper) Gate(acl string, c Config) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gate{acl: acl, config: c.filled(), seals: seals}, nil
+	name := "gatehouse-clearance-" + acl
+	return &Gate{acl: acl, cookies: [2]string{name, "__Host-" + name}, config: c.filled(), seals: seals, opened: newOpened()}, nil
 }
 
 // cookie returns the name of the clearance's cookie. Over TLS its prefix has
 // browsers refuse one that came by other ways.
 func (g *Gate) cookie(tls bool) string {
 	if tls {
-		return "__Host-gatehouse-clearance-" + g.acl
+		return g.cookies[1]
 	}
-	return "gatehouse-clearance-" + g.acl
+	return g.cookies[0]
 }
 
 // maxClearance is how long the text of a clearance may be.
 const maxClearance = 256
 
-// Cleared reports whether the client has solved a challenge, and may pass.
+// Cleared reports whether the client has solved a challenge, and may pass. A
+// clearance that was looked at before costs no more than a comparison.
 func (g *Gate) Cleared(x *exchange.Exchange, r *http.Request) bool {
 	text, ok := exchange.Cookie(r, g.cookie(x.Conn.TLS))
 	if !ok || len(text) > maxClearance {
 		return false
 	}
-	plain, ok := g.seals.Open(purpose("clearance", x.Host, x.Client, g.acl), text)
-	return ok && len(plain) == 8 && x.Start.Unix() < int64(binary.BigEndian.Uint64(plain))
+	c := clearance{text: text, host: x.Host, network: network(x.Client)}
+	until, known := g.opened.until(&c)
+	if !known {
+		plain, ok := g.seals.Open(purpose("clearance", x.Host, x.Client, g.acl), text)
+		if !ok || len(plain) != 8 {
+			return false
+		}
+		until = int64(binary.BigEndian.Uint64(plain))
+		g.opened.keep(c, until)
+	}
+	return x.Start.Unix() < until
 }
 
 // clear gives the client a clearance.
