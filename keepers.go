@@ -31,6 +31,7 @@ import (
 	"gatehouse/limit"
 	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/observe/accesslog"
 	"gatehouse/secrets"
 	"gatehouse/state"
 	"gatehouse/state/vault"
@@ -209,9 +210,10 @@ type leases struct {
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
 	acls        *waf.Lease
-	gates       gates            // has nothing to lease
-	checker     *crawler.Checker // nor this
-	tunnels     *tunnel.Keeper   // has nothing to lease
+	gates       gates                      // has nothing to lease
+	checker     *crawler.Checker           // nor this
+	aclLogs     map[string]*accesslog.File // by path
+	tunnels     *tunnel.Keeper             // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
 }

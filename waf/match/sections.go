@@ -356,8 +356,8 @@ func (k *rateKey) special(key string, value *config.Node) bool {
 
 func (rateKey) ConfigSchema() *config.Schema {
 	fields := fieldName{}.ConfigSchema()
-	one := transform(0).ConfigSchema()
-	fields.AnyOf[1].Properties["transform"] = &config.Schema{AnyOf: []*config.Schema{one, {Type: "array", Items: one}}}
+	one := transform{}.ConfigSchema()
+	fields.AnyOf[1].Properties["transform"] = &config.Schema{Description: "text transformations before it is counted, in this order", AnyOf: []*config.Schema{one, {Type: "array", Items: one}}}
 	ip := &config.Schema{Description: "the address that a header names", AnyOf: []*config.Schema{{Type: "string"}, config.SchemaOf(setOrigin{})}}
 	fields.AnyOf = append(fields.AnyOf,
 		&config.Schema{Type: "string", Enum: []any{"ip", "all"}},
