@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/waf/aws"
+	"gatehouse/waf/challenge"
 	"gatehouse/waf/record"
 	"gatehouse/waf/rule"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	Regex   map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that rules name"`
 	Log     *record.Config       `yaml:"log" doc:"where it writes what it made of requests, as AWS WAF's logs"`
 	Rules   []*rule.Rule         `yaml:"rules" doc:"the rules, in this order"`
+	Prove   challenge.Config     `yaml:"challenge" doc:"what browsers have to do for rules that challenge"`
 }
 
 // Group is one rule group: rules that several ACLs share.
