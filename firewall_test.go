@@ -1,0 +1,56 @@
+package gatehouse
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What a web ACL cannot see is warned of, and so is one that nobody names.
+func TestWebACLWarnings(t *testing.T) {
+	const text = `
+listen: [{address: "127.0.0.1:0"}]
+waf:
+  bodies: {rules: [{name: a, when: {body: {contains: x}}, action: block}, {name: g, rule-group: g}]}
+  streams: {inspect-body: {streams: continue}, rules: [{name: a, when: {body: {contains: x}}, action: block}]}
+  heads: {rules: [{name: a, when: {path: /x}, action: block}]}
+  nobody: {rules: [{name: a, when: {path: /x}, action: block}]}
+waf-rule-groups:
+  g: {rules: [{name: a, when: {path: /x}, action: block}]}
+  h: {rules: [{name: a, when: {path: /x}, action: block}]}
+apis:
+  shop:
+    domains: [a.test]
+    authorize: none
+    waf: bodies
+    routes:
+      - {match: GET /a, target: "service:rpc"}
+      - {match: GET /b, target: "service:rpc"}
+      - {match: GET /c, target: "service:plain", websocket: true}
+      - {match: GET /d, target: "service:rpc", waf: streams}
+      - {match: GET /e, target: "service:rpc", waf: heads, websocket: true}
+      - {match: GET /f, target: "service:rpc", waf: off}
+services:
+  rpc: {targets: ["127.0.0.1:1"], protocol: h2c}
+  plain: {targets: ["127.0.0.1:1"]}
+`
+	cfg, err := LoadText("gatehouse.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range cfg.Warnings() {
+		if strings.Contains(w, "web ACL") {
+			got = append(got, w)
+		}
+	}
+	want := []string{
+		"gatehouse.yaml:7:3: no API, stage or route names the web ACL nobody",
+		"gatehouse.yaml:10:3: no web ACL names the rule group h",
+		"gatehouse.yaml:17:9: GET /a: the web ACL bodies inspects bodies, and those of gRPC calls cannot be awaited: it blocks the calls. Write inspect-body: {streams: continue} to let them pass unseen",
+		"gatehouse.yaml:19:50: GET /c: the web ACL bodies sees the request that opens a WebSocket, and nothing of what passes in it",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
