@@ -21,6 +21,7 @@ type Sources struct {
 
 	Certificates func() []CertificateStats
 	Mirrors      func() []MirrorStats
+	Store        func() []StoreStats
 }
 
 // CertificateStats is one name that a certificate is served for.
