@@ -139,7 +139,7 @@ func (s *Sampler) take(at time.Time) {
 	if err != nil {
 		s.options.Log.Debug("some metrics could not be gathered", slog.Any("error", err))
 	}
-	s.writer.batch = s.options.Store.Batch(store.Source{Name: Source}, at.UnixMilli())
+	s.writer.batch = s.options.Store.Batch(store.Source{Name: Source, Born: true}, at.UnixMilli())
 	for _, f := range families {
 		s.options.Store.Describe(f.GetName(), describe(f))
 		s.writer.family(f)

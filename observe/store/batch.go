@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"slices"
@@ -16,6 +17,7 @@ type Batch struct {
 	limit   int
 	t       int64
 	lasting bool
+	born    bool
 	samples []sample
 	fresh   []fresh
 	evicted bool
@@ -41,11 +43,14 @@ type Source struct {
 	// Lasting says that a series which does not come again has not ended: whoever
 	// pushes may push it later.
 	Lasting bool
+	// Born says that a counter which was not in the source's last batch was zero then,
+	// so that what it counted first counts too.
+	Born bool
 }
 
 // Batch begins the samples of a source at a time, in ms.
 func (s *Store) Batch(src Source, t int64) *Batch {
-	return &Batch{store: s, name: src.Name, limit: src.Limit, lasting: src.Lasting, t: t}
+	return &Batch{store: s, name: src.Name, limit: src.Limit, lasting: src.Lasting, born: src.Born, t: t}
 }
 
 // Describe says what is known of the series of a name.
@@ -101,11 +106,6 @@ func (b *Batch) Commit() error {
 		s.beginSegment() // that which failed takes no more
 		return err
 	}
-	if len(records) > 1 {
-		s.mu.Lock()
-		s.undefined = false
-		s.mu.Unlock()
-	}
 	return nil
 }
 
@@ -128,16 +128,45 @@ func (b *Batch) take() ([][]byte, error) {
 	src.round++
 	defined := b.define(src)
 	if s.undefined {
-		defined = s.definitions()
+		defined, s.undefined = s.definitions(), false
 	}
+	zeros := b.zeros(src)
 	b.end(src)
 	written := encodeSamples(b.t, b.keep(src))
+	src.at = b.t
 	s.counts.folded.Add(b.folded)
-	if len(defined) == 0 {
-		return [][]byte{written}, nil
+	var records [][]byte
+	for _, r := range [][]byte{defined, zeros, written} {
+		if len(r) > 0 {
+			records = append(records, r)
+		}
 	}
-	return [][]byte{defined, written}, nil
+	return records, nil
 }
+
+// zeros gives counters that are new in this batch the value that they had at the last
+// one, and returns the record of that; nil for none.
+func (b *Batch) zeros(src *source) []byte {
+	at := max(src.at, b.store.head.window)
+	if !b.born || src.round < 2 || at >= b.t {
+		return nil
+	}
+	var out []sample
+	for _, p := range b.samples {
+		if m := p.series; m.kind == Counter && m.round+1 != src.round && m.last < at && !m.gone {
+			m.now.append(at, 0)
+			m.last = at
+			out = append(out, sample{m, 0})
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	slices.SortFunc(out, byNumber)
+	return encodeSamples(at, out)
+}
+
+func byNumber(x, y sample) int { return cmp.Compare(x.series.id, y.series.id) }
 
 func (s *Store) source(name string, limit int) *source {
 	src := s.sources[name]
@@ -163,6 +192,7 @@ func (b *Batch) define(src *source) []byte {
 			}
 			m = s.table.add(s.table.last+1, f.labels, f.kind)
 			m.first = b.t
+			s.adopt(m, src)
 			record = appendDefinition(record, m)
 		}
 		b.samples = append(b.samples, sample{m, f.value})
@@ -190,7 +220,7 @@ func (b *Batch) end(src *source) {
 // returns those that it could.
 func (b *Batch) keep(src *source) []sample {
 	s := b.store
-	slices.SortFunc(b.samples, func(x, y sample) int { return int(int64(x.series.id) - int64(y.series.id)) })
+	slices.SortFunc(b.samples, byNumber)
 	kept := b.samples[:0]
 	live := make([]*series, 0, len(b.samples))
 	for _, p := range b.samples {
@@ -253,10 +283,10 @@ func (s *Store) advance(t int64) {
 }
 
 // cut has the samples of the head's window wait to become a block. Those that wait
-// already, since no block could be written for a whole window, are given up: memory
-// is bounded.
+// already become one now or, where none can be written, are given up: memory is
+// bounded.
 func (s *Store) cut() {
-	if s.head.pending > 0 {
+	if s.head.pending > 0 && !s.hasten() {
 		s.giveUp()
 	}
 	for _, m := range s.table.all {
@@ -268,6 +298,20 @@ func (s *Store) cut() {
 		s.wal.Next()
 		s.head.segment = s.wal.Number()
 	}
+}
+
+// hasten writes the block of what waits while nobody else does.
+func (s *Store) hasten() bool {
+	if !s.maintaining.TryLock() {
+		return false
+	}
+	defer s.maintaining.Unlock()
+	b, err := s.writeHead(s.pendingPieces(), s.head.pending)
+	if err != nil {
+		return false
+	}
+	s.headWritten(b)
+	return true
 }
 
 func (s *Store) giveUp() {

@@ -268,7 +268,7 @@ func (f *filler) run(span, each int64) {
 		if err := b.Commit(); err != nil {
 			f.t.Fatal(err)
 		}
-		if f.at-f.maintained >= 10*minute {
+		if f.at-f.maintained >= 20*minute {
 			maintain(f.t, f.s, f.at)
 			f.maintained = f.at
 		}
@@ -308,16 +308,16 @@ func TestYears(t *testing.T) {
 		near(t, what+": the highest", ask(t, s, fmt.Sprintf("max_over_time(g[%dm])", span), to), high)
 	}
 	verify("in minutes")
-	f.run(20*day, minute)
+	f.run(20*day, 5*minute)
 	verify("in five minutes")
 	if got := ask(t, s, "rate(c[1m])", began+20*day); math.IsNaN(got) {
 		t.Error("no rate of a minute is told of what is kept by five")
 	}
-	f.run(50*day, 10*minute)
+	f.run(50*day, 20*minute)
 	if st := s.Stats(); st.Blocks > 60 {
 		t.Errorf("%d blocks", st.Blocks)
 	}
-	f.run(400*day, 20*minute)
+	f.run(400*day, hour)
 	st := s.Stats()
 	if age := f.at - st.Oldest; age < 455*day || age > 500*day {
 		t.Errorf("the oldest sample is of %v days ago", age/day)

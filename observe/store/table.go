@@ -68,6 +68,7 @@ func (p *piece) full() bool { return p.chunk != nil && p.chunk.NumSamples() >= m
 type source struct {
 	limit int
 	round uint64
+	at    int64     // of the last batch
 	live  []*series // sampled in the last round
 	owned int       // series in the table
 }
@@ -151,7 +152,7 @@ func (t *table) unhash(m *series) {
 func (t *table) idle(before int64) []*series {
 	var out []*series
 	for _, m := range t.all {
-		if m.last < before && m.now.chunk == nil && m.pending.chunk == nil {
+		if m.first < before && m.last < before && m.now.chunk == nil && m.pending.chunk == nil {
 			out = append(out, m)
 		}
 	}
