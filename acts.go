@@ -35,6 +35,12 @@ func (g *Gateway) acts() admin.Acts {
 		"iam/access-key/disable": audited(g, "iam.access-key.disable", g.keyAct(func(ctx context.Context, id string) (any, error) { return k.access.Enable(ctx, id, false) })),
 		"iam/access-key/delete":  audited(g, "iam.access-key.delete", g.keyAct(func(ctx context.Context, id string) (any, error) { return KeyRef{ID: id}, k.access.Delete(ctx, id) })),
 
+		"secrets/list":   quiet(g, func(context.Context, struct{}) (any, error) { return g.listSecrets(), nil }),
+		"secrets/rotate": audited(g, "secrets.rotate", g.rotateSecret),
+		"ca/issue":       audited(g, "ca.issue", g.issueCertificate),
+
+		"drained": quiet(g, g.drained),
+
 		"state/export": audited(g, "state.export", g.exportState),
 		"state/import": audited(g, "state.import", g.importState),
 		"state/rekey":  audited(g, "state.rekey", g.rekeyState),

@@ -33,13 +33,16 @@ type draft struct {
 	owners    map[string]string // host -> API, of hosts that are written out
 	users     *iam.Directory
 	rights    map[string]*policy.Policy // of APIs, by name
+	unknown   map[config.Pos]bool       // references to web ACLs that were reported
+	foreign   []warning                 // of roles that definitions name and nobody has here
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
 // to report. Of a configuration that could be read in part it says nothing that
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
-	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string)}
+	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string), unknown: make(map[config.Pos]bool)}
+	cfg.compileACLs(report)
 	d.compileIAM(report)
 	var stages []route.Stage[*endpoint]
 	for _, name := range names(cfg.APIs) {
@@ -92,6 +95,7 @@ func (n nowhere) of(outcome route.Outcome) *endpoint {
 // deploy compiles one stage of one API.
 func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Report) route.Stage[*endpoint] {
 	all := newDeployed(a, dep)
+	d.checkACL(all.base.WAF, report)
 	fallback := d.add(d.fallback(a, dep, all.base))
 	for _, host := range dep.Domains {
 		d.owners[host] = a.Name
@@ -113,11 +117,13 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		}
 		e := d.endpoint(a, dep, all.policies(r), &exchange.Rule{Filter: "route", Name: match.String(), At: r.At})
 		e.fallback = fallback
+		d.checkACL(e.policies.WAF, report)
 		d.describe(e, r, match)
 		d.check(e, a, dep, r, report)
 		e.operation = d.requests(e, dep, r, report)
-		e.offers = d.offers(e, report)
+		e.offers = d.offers(e, a, all.tally)
 		d.checkCallers(e, a, dep, r, all.tally, report)
+		d.checkRole(e, a, r.Role, all.tally)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
 			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.At, Value: d.add(e),
 		})
@@ -161,6 +167,8 @@ func (d *draft) check(e *endpoint, a *API, dep *api.Deployment[Policies], r *api
 func (d *draft) checkCallers(e *endpoint, a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies], tally *api.Tally, report *config.Report) {
 	switch {
 	case callersBroken(a, dep, r):
+	case e.policies.Authorize == nil && r.Request != nil && e.policies.APIKey != nil:
+		tally.Add(e.at, e.name, "nobody says who may call this, and an API key is no authorization: beside the definition write authorize: NAME with an authorizer, or authorize: none to let everybody in who has a key")
 	case e.policies.Authorize == nil && r.Request != nil:
 		tally.Add(e.at, e.name, "nobody says who may call this: beside the definition write authorize: NAME with an authorizer, or authorize: none to publish what it says no security for")
 	default:
@@ -192,6 +200,7 @@ func (d *draft) endpoint(a *API, dep *api.Deployment[Policies], p Policies, rule
 		policies: p, timeout: defaultTimeout, rule: rule,
 	}
 	e.throttle, e.atOnce = d.levels(a, dep), concurrent(a, dep)
+	e.acl = d.config.acls[p.acl()]
 	if p.Timeout != nil {
 		e.timeout = p.Timeout.D()
 	}

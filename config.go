@@ -28,6 +28,7 @@ import (
 	"gatehouse/upstream"
 	"gatehouse/usage"
 	"gatehouse/validate"
+	"gatehouse/waf"
 	"gatehouse/websocket"
 )
 
@@ -51,10 +52,13 @@ type Config struct {
 	Plans    map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
 	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
 	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
+	WAF      map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
+	Groups   map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
 
 	sources  *config.Sources
 	warnings []warning
 	checks   *checks
+	acls     map[string]*waf.ACL // compiled once for a configuration
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -85,6 +89,7 @@ type Policies struct {
 	APIKey     *usage.Rule          `yaml:"api-key" doc:"required: only requests with an API key of a usage plan; none, the default"`
 	Compress   *compress.Config     `yaml:"compress" doc:"which answers are compressed: true, false, or how"`
 	CORS       *cors.Config         `yaml:"cors" doc:"which web pages may call"`
+	WAF        *waf.Reference       `yaml:"waf" doc:"the web ACL that requests are held against, by its name; off takes that of a level above away"`
 	Headers    *transform.Headers   `yaml:"headers" doc:"headers to set, add and remove"`
 	Identity   *identity.Config     `yaml:"identity" doc:"what services are told of the caller"`
 	Validate   *validate.Config     `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
@@ -135,6 +140,9 @@ func (p Policies) over(base Policies) Policies {
 	if p.CORS == nil {
 		p.CORS = base.CORS
 	}
+	if p.WAF == nil {
+		p.WAF = base.WAF
+	}
 	p.Headers = p.Headers.Over(base.Headers)
 	if p.Validate == nil {
 		p.Validate = base.Validate
@@ -168,6 +176,9 @@ func (p Policies) over(base Policies) Policies {
 func (p Policies) settled() Policies {
 	if p.CORS != nil && p.CORS.Off {
 		p.CORS = nil
+	}
+	if p.WAF != nil && p.WAF.Name == "" {
+		p.WAF = nil
 	}
 	if p.Canary != nil && p.Canary.Off {
 		p.Canary = nil

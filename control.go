@@ -122,9 +122,9 @@ func (c control) IdentityKeys() any {
 	if !slices.ContainsFunc(c.current.Load().endpoints, func(e *endpoint) bool { return e.identityToken() != nil }) {
 		return none
 	}
-	key, err := c.keepers.identity()
+	keys, err := c.keepers.identity()
 	if err != nil {
 		return none
 	}
-	return json.RawMessage(key.JWKS())
+	return json.RawMessage(keys.JWKS())
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"gatehouse/auth/devkey"
 	"gatehouse/auth/identity"
 	"gatehouse/auth/oidc"
 	"gatehouse/config"
@@ -90,10 +89,10 @@ func (e *endpoint) identityToken() *identity.Token {
 	return e.policies.Identity.Token
 }
 
-// keySet answers with the public part of a key.
-func keySet(key *devkey.Key) http.Handler {
-	set := key.JWKS()
+// keySet answers with the public parts of the keys.
+func keySet(keys *identity.Keys) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		set := keys.JWKS()
 		h := w.Header()
 		h.Set("Content-Type", "application/jwk-set+json")
 		h.Set("Cache-Control", "public, max-age=300")

@@ -16,6 +16,7 @@ import (
 	"gatehouse/transform"
 	"gatehouse/usage"
 	"gatehouse/validate"
+	"gatehouse/waf"
 )
 
 // endpoint is what a lookup leads to: one route of one stage, or a stage's
@@ -54,6 +55,7 @@ type endpoint struct {
 	timeout  time.Duration
 	body     int64 // 0 for the listener's limit
 	allowed  exchange.Oddity
+	acl      *waf.ACL          // nil for none
 	cedar    *cedar.Policies   // nil where no Cedar policy decides
 	rights   *authorize.Rights // nil where no IAM policy decides
 	rule     *exchange.Rule

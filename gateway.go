@@ -66,7 +66,8 @@ type Gateway struct {
 	handing     sync.Mutex       // held while another process takes over
 	handed      atomic.Bool      // the state is the other process's
 	restarting  sync.Mutex
-	released    chan struct{} // closed once another process has taken over
+	following   atomic.Pointer[follower] // once another process has taken over
+	released    chan struct{}            // closed once another process has taken over
 }
 
 // New compiles cfg, opens what it names and begins to accept connections. Run
@@ -87,6 +88,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.keepers.observe.Reloaded(g.generation(), nil)
 	g.keepers.audit.note(context.Background(), "start", map[string]string{"version": o.Version, "pid": fmt.Sprint(os.Getpid())}, nil)
 	g.warn(cfg)
+	g.keepers.turns.Start()
 	g.socket.Serve(control{g}, g.pages(true), g.acts())
 	g.tell(takeover.Ready, g.statusLine())
 	return g, nil
@@ -205,6 +207,7 @@ func (g *Gateway) endReloads() GatewayLimits {
 
 // close ends everything but the listeners, last in first out.
 func (g *Gateway) close(ctx context.Context) {
+	g.following.Load().end()
 	if g.keepers != nil {
 		g.keepers.close(ctx)
 	}

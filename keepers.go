@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"gatehouse/admin"
 	"gatehouse/auth"
 	"gatehouse/auth/devkey"
+	"gatehouse/auth/identity"
 	"gatehouse/auth/revoked"
 	"gatehouse/auth/seal"
 	"gatehouse/auth/sigv4"
@@ -31,10 +31,15 @@ import (
 	"gatehouse/limit"
 	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/observe/accesslog"
+	"gatehouse/secrets"
 	"gatehouse/state"
+	"gatehouse/state/vault"
 	"gatehouse/tunnel"
 	"gatehouse/upstream"
+	"gatehouse/upstream/ticket"
 	"gatehouse/usage"
+	"gatehouse/waf"
 )
 
 // keepers are what outlives a reload.
@@ -50,83 +55,64 @@ type keepers struct {
 	state     *state.Store
 	usage     *usage.Keeper
 	revoked   *revoked.List
+	logouts   *revoked.Logouts
 	access    *accesskey.Keeper
 	audit     *auditing
 	sealer    *iam.Sealer
 	bounds    *bound.Keeper
 	keys      *auth.Keeper
-	identity  func() (*devkey.Key, error) // signs what services are told
+	identity  func() (*identity.Keys, error) // sign what services are told
+	place     secrets.Place                  // of the gateway's own secrets
+	vault     *vault.Vault                   // the place in the state
+	turns     *secrets.Keeper
+	tickets   *edge.Tickets // nil where each listener has its own keys
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
+	acls      *waf.Keeper
 	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
 
 func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
-	authority, err := ca.Open(filepath.Join(cfg.Data.Value, "ca"))
-	if err != nil {
-		return nil, fmt.Errorf("the internal CA: %w", err)
-	}
-	if text := authority.Warning(); text != "" {
-		o.Logger.Warn(text)
-	}
-	sealer, err := iam.OpenSealer(cfg.Data.Value)
-	if err != nil {
-		return nil, fmt.Errorf("the key of sessions: %w", err)
-	}
 	k := &keepers{
-		sealer:    sealer,
-		bodies:    exchange.NewBudget(int64(cfg.Limits.Buffers)),
-		encoders:  compress.NewKeeper(int64(cfg.Limits.Encoders)),
-		authority: authority,
-		dialer:    dial.New(dial.Options{}),
-		tunnels:   tunnel.NewKeeper(),
-		limits:    limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
-		slots:     limit.NewSlots(),
+		bodies:   exchange.NewBudget(int64(cfg.Limits.Buffers)),
+		encoders: compress.NewKeeper(int64(cfg.Limits.Encoders)),
+		dialer:   dial.New(dial.Options{}),
+		tunnels:  tunnel.NewKeeper(),
+		limits:   limit.NewKeeper(limit.Options{Names: cfg.Limits.Principals}),
+		slots:    limit.NewSlots(),
 	}
-	k.state = state.New(state.Options{Data: cfg.Data.Value, Config: cfg.State, Log: o.Logger, Dial: k.dialer.Dial})
-	k.usage = usage.NewKeeper(k.state, o.Logger)
-	k.revoked = revoked.New(k.state, o.Logger)
-	k.access = accesskey.NewKeeper(k.state, o.Logger)
-	if k.audit, err = newAudit(cfg, o.Logger); err != nil {
+	if err := k.openSecrets(cfg, g, o.Logger); err != nil {
+		k.usage.Close()
+		k.state.Close()
 		return nil, err
-	}
-	if g.taking == nil {
-		if err := k.audit.resume(); err != nil {
-			k.audit.close()
-			return nil, err
-		}
 	}
 	k.acme = acme.NewKeeper(acme.Options{Folder: filepath.Join(cfg.Data.Value, "acme"), Client: k.acmeClient, Log: o.Logger})
 	if g.taking != nil {
 		k.acme.Retire() // until the folder is this process's alone
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil, Folder: filepath.Join(cfg.Data.Value, "metrics")})
-	k.identity = sync.OnceValues(func() (*devkey.Key, error) {
-		return devkey.OpenFile(cfg.Data.Value, identityKey, "gatehouse-")
-	})
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:         k.fetcher,
 		Foreign:       k.foreigner,
 		Development:   func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Client:        k.programClient,
 		ForeignClient: k.foreignClient,
-		Cookies:       sync.OnceValues(func() (*seal.Ring, error) { return seal.Open(cfg.Data.Value) }),
-		Sessions:      sealer,
+		Cookies:       turning(k, seal.Open),
+		Logouts:       k.logouts,
+		Sessions:      k.sealer,
 		Fetched:       g.known.keys,
 		Log:           o.Logger,
 	})
-	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Data: cfg.Data.Value})
+	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Tickets: turning(k, ticket.Open)})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
+	k.acls = waf.NewKeeper()
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
 }
-
-// identityKey is the file of the key that signs what services are told of callers.
-const identityKey = "identity-key.json"
 
 // acmeClient is how a CA is asked for certificates, and a webhook for records.
 func (k *keepers) acmeClient(roots *x509.CertPool, plain bool) *http.Client {
@@ -190,6 +176,7 @@ func (k *keepers) close(ctx context.Context) {
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
+	k.turns.Close()
 	k.usage.Close()
 	k.state.Close()
 	k.audit.close()
@@ -208,12 +195,14 @@ type leases struct {
 	bounds      *bound.Lease
 	sealer      *iam.Sealer   // nor this
 	signed      *sigv4.Keeper // nor this
-	identityKey func() (*devkey.Key, error)
-	identity    *devkey.Key // nil where nobody is told by a token
+	identityKey func() (*identity.Keys, error)
+	identity    *identity.Keys // nil where nobody is told by a token
 	keys        *auth.Lease
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
-	tunnels     *tunnel.Keeper // has nothing to lease
+	acls        *waf.Lease
+	aclLogs     map[string]*accesslog.File // by path
+	tunnels     *tunnel.Keeper             // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
 }
@@ -234,6 +223,7 @@ func (k *keepers) begin() *leases {
 		keys:        k.keys.Begin(),
 		upstreams:   k.upstreams.Begin(),
 		mirrors:     k.mirrors.Begin(),
+		acls:        k.acls.Begin(),
 		tunnels:     k.tunnels,
 		listeners:   k.listeners.Begin(),
 		admin:       k.admin.Begin(),
@@ -249,6 +239,7 @@ func (l *leases) commit() {
 	l.keys.Commit()
 	l.upstreams.Commit()
 	l.mirrors.Commit()
+	l.acls.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -259,6 +250,7 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.acls.Abort()
 	l.mirrors.Abort()
 	l.upstreams.Abort()
 	l.keys.Abort()

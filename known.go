@@ -13,12 +13,14 @@ import (
 type known struct {
 	keys      []auth.Fetched
 	upstreams upstream.Known
+	secrets   map[string][]byte // in the state that is handed over
 }
 
 // The names of the parts. What a part holds may only be added to.
 const (
 	keysPart      = "keys"
 	upstreamsPart = "upstreams"
+	secretsPart   = "secrets"
 )
 
 // pack writes what the keepers know.
@@ -31,6 +33,9 @@ func (k *keepers) pack() map[string]json.RawMessage {
 	}
 	put(keysPart, k.keys.Fetched())
 	put(upstreamsPart, k.upstreams.Known())
+	if !k.state.External() {
+		put(secretsPart, k.vault.Known())
+	}
 	return out
 }
 
@@ -41,6 +46,9 @@ func unpack(parts map[string]json.RawMessage) (k known) {
 	}
 	if json.Unmarshal(parts[upstreamsPart], &k.upstreams) != nil {
 		k.upstreams = upstream.Known{}
+	}
+	if json.Unmarshal(parts[secretsPart], &k.secrets) != nil {
+		k.secrets = nil
 	}
 	return k
 }

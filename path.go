@@ -17,6 +17,7 @@ import (
 	"gatehouse/transform"
 	"gatehouse/usage"
 	"gatehouse/validate"
+	"gatehouse/waf"
 )
 
 // path is the order in which a request meets the filters. It is the only place
@@ -29,6 +30,7 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("addresses", addresses.New(e.policies.Addresses))          // from where
 	b.add("limits", bound.Head(e.policies.Limits))
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
+	b.add("waf", waf.New(e.acl, l.firewall(e.acl)))                     // malice ends before it costs anything
 	b.add("auth", auth.New(p.authorizers, l.revoked))                   // who
 	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
 	b.add("authorize", authorize.ByPolicy(e.rights))                    // by IAM policies

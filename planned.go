@@ -6,12 +6,13 @@ package gatehouse
 func planned() map[string]string {
 	out := map[string]string{
 		"functions": "Lambda-compatible functions",
-		"waf":       "web ACLs",
 		"links":     "links to private networks",
 		"firewall":  "security groups and network ACLs",
 		"databases": "doors to databases",
 		"alarms":    "alarms",
 		"notify":    "notifications",
+
+		"waf.*.rules.core-rule-set": "the Core Rule Set",
 
 		"listen.network-acl":         "network ACLs",
 		"services.*.link":            "links to private networks",
@@ -21,7 +22,7 @@ func planned() map[string]string {
 		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{
-		"waf": "web ACLs", "cache": "caches",
+		"cache": "caches",
 	}
 	for name, what := range policies {
 		for _, level := range []string{"apis.*.", "apis.*.stages.*.", "apis.*.routes."} {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gatehouse/config"
+	"gatehouse/observe/metrics"
+	"gatehouse/secrets"
 )
 
 // needsState reports whether the configuration, or what was stored before, needs
@@ -51,3 +54,20 @@ func (g *Gateway) prepareState(cfg *Config) error {
 
 // sameState reports whether two configurations keep the state in the same place.
 func sameState(a, b *Config) bool { return config.Digest(a.State) == config.Digest(b.State) }
+
+func (k *keepers) stateStats() []metrics.StateStats {
+	s, open := k.state.Stats()
+	if !open {
+		return nil
+	}
+	return []metrics.StateStats{{Up: s.Up, Writes: s.Written, Failed: s.Failed, Rows: s.Rows, Bytes: s.Bytes, Known: s.Known, External: s.External, Copied: s.Copied}}
+}
+
+func (k *keepers) secretStats() []metrics.SecretStats {
+	var out []metrics.SecretStats
+	k.turns.Each(func(t secrets.Turner) {
+		s := t.Status(time.Now())
+		out = append(out, metrics.SecretStats{Name: s.Name, Keys: s.Keys, Since: s.Since, Next: s.Next})
+	})
+	return out
+}

@@ -8,6 +8,7 @@ import (
 	"gatehouse/mirror"
 	"gatehouse/observe/metrics"
 	"gatehouse/upstream"
+	"gatehouse/waf"
 )
 
 // sources are what the keepers tell the metrics.
@@ -28,6 +29,10 @@ func (k *keepers) sources(g *Gateway) metrics.Sources {
 
 		Certificates: g.certificateStats,
 		Mirrors:      k.mirrorStats,
+		State:        k.stateStats,
+		Secrets:      k.secretStats,
+		WebACLs:      k.aclStats,
+		WebACLFaults: k.aclFaults,
 	}
 }
 
@@ -112,5 +117,17 @@ func (k *keepers) tunnelStats() metrics.TunnelStats {
 	for end, n := range s.Ends {
 		out.Ends = append(out.Ends, metrics.TunnelEnd{Why: string(end), Number: n})
 	}
+	return out
+}
+
+func (k *keepers) aclStats() []metrics.WebACLStats {
+	var out []metrics.WebACLStats
+	k.acls.Each(func(s waf.Stats) { out = append(out, metrics.WebACLStats(s)) })
+	return out
+}
+
+func (k *keepers) aclFaults() []metrics.WebACLFault {
+	var out []metrics.WebACLFault
+	k.acls.EachFailure(func(f waf.Failure) { out = append(out, metrics.WebACLFault(f)) })
 	return out
 }

@@ -170,6 +170,7 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 	}
 	g.release(giving.PID)
 	giving.AwaitEnd()
+	g.follow()
 	close(g.released)
 	return nil
 }
@@ -179,8 +180,8 @@ func (g *Gateway) handOver(conn *net.UnixConn) error {
 const quietWithin = 5 * time.Second
 
 // quiet ends what writes below the data folder, which is about to be the other
-// process's, and returns what begins it again. Requests that this process still
-// has go by what it knows of the state; what they use up of quotas is not stored.
+// process's, and returns what begins it again. Requests that this process still has
+// go by what it knows of the state, which it hears from the other one; see follow.
 func (g *Gateway) quiet(to int) (resume func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), quietWithin)
 	defer cancel()
@@ -188,6 +189,7 @@ func (g *Gateway) quiet(to int) (resume func()) {
 		g.log.Warn("certificates are still being obtained while the data folder goes to another process", "waited", quietWithin)
 	}
 	k, reopen := g.keepers, false
+	k.turns.Close()
 	k.audit.note(ctx, "hand-over", map[string]string{"to": fmt.Sprint(to)}, nil)
 	k.audit.pause()
 	k.observe.Pause()
@@ -207,12 +209,12 @@ func (g *Gateway) quiet(to int) (resume func()) {
 		if err := k.audit.resume(); err != nil {
 			g.log.Error("nothing is audited until the gateway is restarted", "error", err)
 		}
-		if !reopen {
-			return
+		if reopen {
+			if err := k.openState(context.Background(), g.current.Load().config.Data.Value); err != nil {
+				g.log.Error("the state could not be opened again", "error", err)
+			}
 		}
-		if err := k.openState(context.Background(), g.current.Load().config.Data.Value); err != nil {
-			g.log.Error("the state could not be opened again", "error", err)
-		}
+		k.turns.Start()
 	}
 }
 

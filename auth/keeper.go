@@ -34,6 +34,8 @@ type Options struct {
 	ForeignClient func(roots *x509.CertPool, listed []netip.Prefix) *http.Client
 	// Cookies returns the keys that cookies are sealed with.
 	Cookies func() (*seal.Ring, error)
+	// Logouts are the sessions of browsers that are over: see oidc.Logouts.
+	Logouts oidc.Logouts
 	// Sessions are those of iam.
 	Sessions *iam.Sealer
 	// Fetched are the key sets of a process that is taken over.
@@ -67,7 +69,7 @@ func NewKeeper(o Options) *Keeper {
 	clients := introspection.Clients{Own: o.Client, Foreign: o.ForeignClient}
 	return &Keeper{
 		issuers:    introspection.NewKeeper(clients),
-		logins:     oidc.NewKeeper(clients, o.Cookies),
+		logins:     oidc.NewKeeper(clients, o.Cookies, o.Logouts),
 		tokens:     jwt.NewKeeper(jwt.Options{Fetch: o.Fetch, Foreign: o.Foreign, Development: o.Development, Fetched: o.Fetched, Log: o.Log}),
 		signatures: sigv4.NewKeeper(o.Sessions),
 		programs:   custom.NewKeeper(o.Client),

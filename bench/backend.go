@@ -152,7 +152,7 @@ func (b *backend) accept() error {
 	return b.poller.watch(fd, int32(fd), unix.EPOLLIN)
 }
 
-// handle answers requests without a body, pipelined or not, and reports
+// handle answers requests with no body or a small one, pipelined or not, and reports
 // whether the connection goes on.
 func (b *backend) handle(c *caller, events uint32) bool {
 	if len(c.rest) > 0 && !b.send(c, nil) {
@@ -178,10 +178,14 @@ func (b *backend) answerAll(c *caller) bool {
 		if end < 0 {
 			return true
 		}
+		whole := end + 4 + bodyLength(c.buf[:end+2])
+		if whole > c.filled {
+			return true
+		}
 		if !b.send(c, b.answer(c.buf[:end])) {
 			return false
 		}
-		c.filled = copy(c.buf[:], c.buf[end+4:c.filled])
+		c.filled = copy(c.buf[:], c.buf[whole:c.filled])
 	}
 	return true
 }
@@ -205,6 +209,14 @@ func (b *backend) send(c *caller, data []byte) bool {
 		return b.poller.change(c.fd, int32(c.fd), unix.EPOLLIN) == nil
 	}
 	return true
+}
+
+// bodyLength is how long the body of a request with that head is.
+func bodyLength(head []byte) int {
+	if !bytes.HasPrefix(head, []byte("POST ")) {
+		return 0
+	}
+	return max(contentLength(head), 0)
 }
 
 func (b *backend) answer(head []byte) []byte {

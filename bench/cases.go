@@ -27,6 +27,8 @@ type scenario struct {
 	paced       bool   // requests come at a given rate, answered or not
 	callers     bool   // measures what each way of knowing and judging callers adds, for Gatehouse alone
 	caller      string // one of these ways; "" for none
+	order       bool   // requests are orders that a browser posts
+	rules       bool   // the Core Rule Set looks at every request
 	idle        int    // above 0: measures the memory of so many idle connections instead of requests
 
 	// most is the highest ratio to nginx that Gatehouse means to have; 0 where
@@ -51,6 +53,8 @@ func cases() []scenario {
 		{name: "plain", title: "Plain proxy, small JSON, Gatehouse with access log and metrics, the others without a log", connections: 64, logs: logGatehouse},
 		{name: "logged", title: "Plain proxy, small JSON, everyone writes an access log to a file", connections: 64, logs: logAll},
 		{name: "routes", title: fmt.Sprintf("%d routes, requests spread over them, no access logs", routeCount), connections: 64, routes: routeCount},
+		{name: "rules", title: "Web application firewall: the Core Rule Set at paranoia 1, bare GET, 64 connections, no access logs", connections: 64, rules: true},
+		{name: "rules-order", title: "Web application firewall: the same, a browser's JSON order by POST (cookies, bearer token)", connections: 64, rules: true, order: true},
 		{name: "callers", title: "Gatehouse alone: what ways of knowing and judging callers add to a request, no access log", connections: 64, callers: true},
 		{name: "start", title: "Start to first answer over TLS, and memory at rest", tls: true, start: true},
 	}

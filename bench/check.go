@@ -21,6 +21,14 @@ func verify(ctx context.Context, c scenario, l load) error {
 	if c.caller != "" {
 		return verifyCaller(ctx, client, c, l)
 	}
+	if c.rules {
+		if err := catches(ctx, client, c, l); err != nil {
+			return err
+		}
+	}
+	if c.order {
+		return passesOrder(ctx, client, c, l)
+	}
 	if c.secured() {
 		if err := refuses(ctx, client, l, c, l.tokens[0]); err != nil {
 			return err

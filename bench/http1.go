@@ -45,12 +45,17 @@ func (w *worker) keepAlive(conn net.Conn) error {
 func (l *load) prepare() {
 	l.requests = nil
 	for i := range max(len(l.paths), len(l.tokens), len(l.lines)) {
+		path := l.paths[i%len(l.paths)]
+		if l.order {
+			l.requests = append(l.requests, orderBy(path, orderBody))
+			continue
+		}
 		credentials := l.line(i)
 		if token := l.token(i); token != "" {
 			credentials = "Authorization: Bearer " + token + "\r\n"
 		}
 		l.requests = append(l.requests, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\nAccept: */*\r\n%s\r\n",
-			l.paths[i%len(l.paths)], host, credentials))
+			path, host, credentials))
 	}
 }
 

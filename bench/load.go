@@ -23,6 +23,7 @@ type load struct {
 	tokens      []string // used in turn; none for open routes
 	lines       []string // further header lines of requests, used in turn
 	body        []byte   // of every answer
+	order       bool     // requests are orders that a browser posts
 	handshakes  bool     // a connection carries one request
 	rate        float64  // requests a second in all, answered or not; 0 for a closed loop
 	seed        uint64   // of the times at which they come

@@ -11,15 +11,16 @@ import (
 
 // peer is a proxy that can be measured.
 type peer struct {
-	name    string
-	program string            // where it lies; empty where it is missing
-	files   map[string]string // template: the name of the file that it becomes
-	argv    func(s site) []string
-	env     func(s site) []string
-	stdout  bool     // its access log is its standard output
-	version []string // the arguments that make it tell its version
-	module  string   // a file it needs for the secured cases
-	lacks   func(c scenario) string
+	name     string
+	program  string            // where it lies; empty where it is missing
+	files    map[string]string // template: the name of the file that it becomes
+	argv     func(s site) []string
+	env      func(s site) []string
+	stdout   bool     // its access log is its standard output
+	version  []string // the arguments that make it tell its version
+	module   string   // a file it needs for the secured cases
+	firewall string   // one it needs for those of rules
+	lacks    func(c scenario) string
 }
 
 // findPeers returns the peers that the options ask for and this machine has.
@@ -88,14 +89,15 @@ func nginxPeer() peer {
 	return peer{
 		name:    "nginx",
 		program: locate("nginx"),
-		files:   map[string]string{"nginx.conf.tmpl": "nginx.conf", "nginx.jwt.js.tmpl": "jwt.js"},
+		files:   map[string]string{"nginx.conf.tmpl": "nginx.conf", "nginx.jwt.js.tmpl": "jwt.js", "modsecurity.conf.tmpl": "modsecurity.conf"},
 		argv: func(s site) []string {
 			return []string{"-p", s.Dir, "-c", filepath.Join(s.Dir, "nginx.conf"), "-e", filepath.Join(s.Dir, "error.log")}
 		},
-		env:     func(site) []string { return nil },
-		version: []string{"-v"},
-		module:  "/usr/lib/nginx/modules/ngx_http_js_module.so",
-		lacks:   nothingLacks,
+		env:      func(site) []string { return nil },
+		version:  []string{"-v"},
+		module:   "/usr/lib/nginx/modules/ngx_http_js_module.so",
+		firewall: "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so",
+		lacks:    nothingLacks,
 	}
 }
 
@@ -108,7 +110,12 @@ func haproxyPeer() peer {
 		env:     func(site) []string { return nil },
 		stdout:  true,
 		version: []string{"-v"},
-		lacks:   nothingLacks,
+		lacks: func(c scenario) string {
+			if c.rules {
+				return "it comes without such rules"
+			}
+			return ""
+		},
 	}
 }
 
@@ -130,6 +137,8 @@ func caddyPeer(o options) peer {
 				return "it comes without JWT and rate limits"
 			case c.routes > 0:
 				return "it walks its routes one by one"
+			case c.rules:
+				return "it comes without such rules"
 			}
 			return ""
 		},
@@ -141,10 +150,18 @@ func (p peer) cannot(c scenario) string {
 	if reason := p.lacks(c); reason != "" {
 		return reason
 	}
-	if c.secured() && p.module != "" {
-		if _, err := os.Stat(p.module); err != nil {
-			return p.module + " is missing"
-		}
+	var needs string
+	switch {
+	case c.secured():
+		needs = p.module
+	case c.rules:
+		needs = p.firewall
+	}
+	if needs == "" {
+		return ""
+	}
+	if _, err := os.Stat(needs); err != nil {
+		return needs + " is missing"
 	}
 	return ""
 }

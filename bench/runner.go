@@ -160,8 +160,8 @@ type candidate struct {
 	entry    entry
 }
 
-// lineUp lists who takes part. In the secured cases nginx runs a second time,
-// bare: what the promise of the design is held against.
+// lineUp lists who takes part. In the secured cases, and those of rules, nginx
+// runs a second time, bare: what the promise of the design is held against.
 func (b *bench) lineUp(c scenario) []candidate {
 	var field []candidate
 	for _, p := range b.peers {
@@ -170,9 +170,9 @@ func (b *bench) lineUp(c scenario) []candidate {
 		} else {
 			field = append(field, candidate{p, c, entry{Proxy: p.name, Logs: c.logsFor(p)}})
 		}
-		if p.name == "nginx" && c.secured() {
+		if p.name == "nginx" && (c.secured() || c.rules) {
 			bare := c
-			bare.algorithm, bare.logs = "", logNone
+			bare.algorithm, bare.rules, bare.logs = "", false, logNone
 			field = append(field, candidate{p, bare, entry{Proxy: bareNginx}})
 		}
 	}
@@ -294,6 +294,7 @@ func (b *bench) siteFor(p peer, c scenario) (site, error) {
 		Backend: b.backend.address(), Host: host, TLS: c.tls, HTTP2: c.streams > 0, Big: c.big,
 		Cert: b.keys.file("cert.pem"), Key: b.keys.file("key.pem"), Both: b.keys.file("both.pem"),
 		Routes: c.routePaths(), Root: os.Geteuid() == 0, Module: p.module, Idle: c.idle, Caller: c.caller,
+		Rules: c.rules, Firewall: p.firewall,
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return site{}, err
@@ -323,7 +324,7 @@ func (b *bench) loadFor(c scenario, s site) (load, error) {
 	tokens, err := b.keys.tokens(c)
 	l := load{
 		address: s.Address, connections: c.connections, streams: c.streams,
-		paths: c.paths(), tokens: tokens, body: c.body(), handshakes: c.handshakes,
+		paths: c.paths(), tokens: tokens, body: c.body(), handshakes: c.handshakes, order: c.order,
 	}
 	if c.tls {
 		l.tls = &tls.Config{RootCAs: b.keys.pool, ServerName: host, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}

@@ -29,6 +29,8 @@ type site struct {
 	Caller    string   // how callers are known and judged; "" for what Token says
 	Root      bool     // whether we run as root
 	Module    string
+	Rules     bool       // whether the Core Rule Set looks at requests
+	Firewall  string     // a module for that
 	Token     *tokenSite // nil where the route is open
 }
 

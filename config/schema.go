@@ -54,6 +54,10 @@ func SchemaOf(v any) *Schema {
 	return schemaOf(t, rules{})
 }
 
+// ReferenceTo returns a reference to the schema of a named Go type by example, for
+// what a ConfigSchema would otherwise repeat.
+func ReferenceTo(v any) *Schema { return refTo(indirect(reflect.TypeOf(v))) }
+
 // DocumentSchema returns the JSON Schema of a whole configuration, by an
 // example of its root, for editors.
 func DocumentSchema(root any, title string) []byte {

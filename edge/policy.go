@@ -79,8 +79,13 @@ type Compilation struct {
 	// Challenge is asked at every TLS handshake for the configuration of a CA
 	// that wants to see a challenge by ACME, nil for all others. May be nil.
 	Challenge func(*tls.ClientHelloInfo) (*tls.Config, error)
+	// Tickets are the keys of TLS sessions that several gateways share; nil where
+	// each listener has keys of its own.
+	Tickets *Tickets
 	// Clients say on which domains clients are asked for certificates.
 	Clients []Clients
+	// Fingerprints says that somebody asks for those of TLS handshakes.
+	Fingerprints bool
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies

@@ -53,10 +53,10 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 	if !whole {
 		return false
 	}
-	p.tlsKey = tlsKey(t, c)
+	p.tlsKey = tlsKey(t, c, fmt.Sprintf("%p %p", c.Authority, c.Tickets))
 	// The same certificates mean the same tls.Config, so that sessions can
-	// be resumed across reloads. Its ticket keys are its own: no other
-	// listener's tickets are good here.
+	// be resumed across reloads. Its tickets are its own, or of those listeners of
+	// other gateways that have the same.
 	if last := c.Last[p.Key]; last != nil && last.tls != nil && last.tlsKey == p.tlsKey {
 		p.tls = last.tls
 		return true
@@ -69,8 +69,14 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 		// leads to.
 		GetConfigForClient: c.Challenge,
 	}
+	if c.Tickets != nil {
+		c.Tickets.seal(p.tls, tlsKey(t, c, ""))
+	}
 	if len(c.Clients) > 0 {
 		p.tls.GetConfigForClient = asking(p.tls, &c)
+	}
+	if c.Fingerprints {
+		p.tls.GetConfigForClient = printing(p.tls.GetConfigForClient)
 	}
 	return true
 }
@@ -91,8 +97,9 @@ func (c *Compilation) checkDomains(t *TLS, report *config.Report) bool {
 	return whole
 }
 
-// tlsKey says from what a tls.Config is made.
-func tlsKey(t *TLS, c Compilation) string {
+// tlsKey says from what a tls.Config is made; of process what is this process's own.
+// Without that, listeners of several gateways that have the same have the same key.
+func tlsKey(t *TLS, c Compilation, process string) string {
 	h := sha256.New()
 	part := func(b []byte) { fmt.Fprintf(h, "%d:", len(b)); h.Write(b) }
 	part([]byte(t.MinVersion))
@@ -103,13 +110,14 @@ func tlsKey(t *TLS, c Compilation) string {
 	for _, clients := range c.Clients {
 		part([]byte(clients.key()))
 	}
-	fmt.Fprintf(h, "acme:%v:%v:", t.Certificates.ACME, c.Challenge != nil)
+	fmt.Fprintf(h, "acme:%v:%v:%v:", t.Certificates.ACME, c.Challenge != nil, c.Fingerprints)
 	if t.Certificates.issues() {
 		domains := slices.Clone(c.Domains)
 		slices.Sort(domains)
-		fmt.Fprintf(h, "internal:%v:%p:", t.Certificates.First, c.Authority)
+		fmt.Fprintf(h, "internal:%v:", t.Certificates.First)
 		part([]byte(strings.Join(domains, ",")))
 	}
+	part([]byte(process))
 	return hex.EncodeToString(h.Sum(nil))
 }
 

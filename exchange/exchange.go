@@ -24,6 +24,9 @@ type Conn struct {
 	// for none, or showed none. Fingerprint is the first one's SHA-256.
 	Certificates []*x509.Certificate
 	Fingerprint  [sha256.Size]byte
+	// JA3 and JA4 tell clients apart by their TLS handshake: JA3 as MD5 in
+	// hexadecimal digits. Empty without TLS, and where no rule asks for them.
+	JA3, JA4 string
 }
 
 // Param is one path parameter: the part of the path that {name} matched.

@@ -25,6 +25,14 @@ type Refusal struct {
 	Detail  string        // what was found; for log and trail, never a credential
 	Retry   time.Duration // Retry-After, rounded up to seconds; 0 for none
 	Header  http.Header   // further headers; may be nil
+	Page    *Page         // the body, where the rule has one of its own; nil for the API's form or the usual one
+}
+
+// Page is the body of a refusal that goes before every other form of it, but those
+// of gRPC. It is shared, never written to.
+type Page struct {
+	Type string // its media type
+	Body string
 }
 
 // usual are the messages and error types that API Gateway's clients expect.
@@ -90,6 +98,10 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 		return true
 	}
 	h.Set("Cache-Control", "no-store")
+	if f.Page != nil {
+		f.Page.write(w, f.Status)
+		return true
+	}
 	status, body := respond(x, r, h)
 	if body == nil {
 		body = f.text(h)
@@ -97,6 +109,14 @@ func Refuse(w http.ResponseWriter, r *http.Request, f Refusal) bool {
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return true
+}
+
+func (p *Page) write(w http.ResponseWriter, status int) {
+	h := w.Header()
+	h.Set("Content-Type", p.Type)
+	h.Set("Content-Length", strconv.Itoa(len(p.Body)))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, p.Body)
 }
 
 // respond returns the status of the refusal, and the body where the API has a

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/secrets"
 )
 
 func TestConfigErrors(t *testing.T) {
@@ -69,24 +71,24 @@ func TestTrustedAPIs(t *testing.T) {
 // A key that others can read, or that is none, is refused with the cure.
 func TestSealerFileErrors(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenSealer(dir); err != nil {
+	if _, err := OpenSealer(secrets.NewFiles(dir)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "iam", sessionKeyFile)
+	path := filepath.Join(dir, sessionKeys)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info, err)
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSealer(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := OpenSealer(secrets.NewFiles(dir)); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_ = os.Chmod(path, 0o600)
-	if _, err := OpenSealer(dir); err == nil || !strings.Contains(err.Error(), "is no session key") {
+	if _, err := OpenSealer(secrets.NewFiles(dir)); err == nil || !strings.Contains(err.Error(), "is no session key") {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "iam", "*")); len(left) != 1 {

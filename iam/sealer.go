@@ -10,24 +10,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"time"
 
-	"gatehouse/private"
+	"gatehouse/secrets"
 )
 
-// Sealer seals sessions into tokens and opens them again. It is immutable and
-// safe for concurrent use.
+// Sealer seals sessions into tokens and opens them again. It is safe for
+// concurrent use.
 //
 // A token is a version, a salt of 24 bytes, and the session sealed with
 // AES-256-GCM under a key that HMAC-SHA256 makes of the salt: each key seals one
 // message, so no nonce can come twice.
-type Sealer struct{ key [32]byte }
+type Sealer struct{ *secrets.Ring[sessionKey] }
 
-// NewSealer returns a Sealer with a key of 32 random bytes.
-func NewSealer(key [32]byte) *Sealer { return &Sealer{key} }
+// sessionKey is a key of session tokens.
+type sessionKey [secrets.Size]byte
+
+// NewSealer returns a Sealer with a key of 32 random bytes, which stays.
+func NewSealer(key [32]byte) *Sealer { return &Sealer{secrets.Single(sessionKey(key))} }
 
 const (
 	tokenVersion = 1
@@ -50,7 +50,8 @@ func (s *Sealer) Seal(session *Session) (string, error) {
 	token := make([]byte, 1+saltSize, 1+saltSize+len(plain)+16)
 	token[0] = tokenVersion
 	_, _ = rand.Read(token[1:])
-	return base64.RawURLEncoding.EncodeToString(s.aead(token).Seal(token, make([]byte, 12), plain, token[:1])), nil
+	key := s.Current(time.Now()).Value
+	return base64.RawURLEncoding.EncodeToString(key.aead(token).Seal(token, make([]byte, 12), plain, token[:1])), nil
 }
 
 // Open returns the session of a token that this Sealer made; whether it has
@@ -63,8 +64,8 @@ func (s *Sealer) Open(token string) (*Session, error) {
 	if err != nil || len(sealed) < 1+saltSize || sealed[0] != tokenVersion {
 		return nil, ErrToken
 	}
-	plain, err := s.aead(sealed).Open(nil, make([]byte, 12), sealed[1+saltSize:], sealed[:1])
-	if err != nil {
+	plain, ok := s.plain(sealed)
+	if !ok {
 		return nil, ErrToken
 	}
 	session := &Session{}
@@ -74,9 +75,20 @@ func (s *Sealer) Open(token string) (*Session, error) {
 	return session, nil
 }
 
+// plain opens a token with the key that sealed it.
+func (s *Sealer) plain(sealed []byte) ([]byte, bool) {
+	for _, key := range s.All() {
+		plain, err := key.Value.aead(sealed).Open(nil, make([]byte, 12), sealed[1+saltSize:], sealed[:1])
+		if err == nil {
+			return plain, true
+		}
+	}
+	return nil, false
+}
+
 // aead is the cipher of one token, by the salt at its beginning.
-func (s *Sealer) aead(token []byte) cipher.AEAD {
-	mac := hmac.New(sha256.New, s.key[:])
+func (k *sessionKey) aead(token []byte) cipher.AEAD {
+	mac := hmac.New(sha256.New, k[:])
 	mac.Write([]byte("gatehouse session token"))
 	mac.Write(token[:1+saltSize])
 	block, err := aes.NewCipher(mac.Sum(nil))
@@ -90,39 +102,37 @@ func (s *Sealer) aead(token []byte) cipher.AEAD {
 	return aead
 }
 
-// sessionKeyFile is the key of session tokens, in the folder iam of data.
-const sessionKeyFile = "session.key"
+// sessionKeys is the document of the keys of session tokens.
+const sessionKeys = "iam/session.key"
 
-// OpenSealer returns the Sealer of a data folder, making its key where there is
-// none yet. Who can read the key can make credentials of every role: a file that
-// others can read is refused. Removing it ends all sessions.
-func OpenSealer(data string) (*Sealer, error) {
-	folder := filepath.Join(data, "iam")
-	path := filepath.Join(folder, sessionKeyFile)
-	s, err := readSealer(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return s, err
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
-	}
-	var key [32]byte
-	_, _ = rand.Read(key[:])
-	err = private.Create(path, []byte(base64.StdEncoding.EncodeToString(key[:])+"\n"))
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return readSealer(path)
-}
+// How long a key seals, and how long it opens what it has sealed: longer than any
+// session.
+const (
+	keySeals = 7 * 24 * time.Hour
+	keyOpens = keySeals + MaxSession + 2*keyAhead
+	keyAhead = time.Hour // each node has it before it seals
+)
 
-func readSealer(path string) (*Sealer, error) {
-	text, err := private.Read(path)
+// OpenSealer returns the Sealer of a place, making its first key where there is
+// none yet. Who can read the keys can make credentials of every role. Removing them
+// ends all sessions.
+func OpenSealer(place secrets.Place) (*Sealer, error) {
+	r, err := secrets.Open(place, secrets.Kind[sessionKey]{
+		Name: sessionKeys, Turn: keySeals, Life: keyOpens, Ahead: keyAhead,
+		New: secrets.Random, Decode: decodeKeys, Encode: secrets.EncodeLines,
+		Prepare: func(k *secrets.Key) (sessionKey, error) { return sessionKey(k.Secret), nil },
+	})
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("%s is no session key: remove it for a new one, which ends all sessions", path)
+	return &Sealer{r}, nil
+}
+
+// decodeKeys also reads a key alone, as earlier versions wrote it.
+func decodeKeys(text []byte) ([]secrets.Key, error) {
+	keys, err := secrets.DecodeLines(text, keySeals)
+	if err != nil {
+		return nil, errors.New("it is no session key: remove it for a new one, which ends all sessions")
 	}
-	return NewSealer([32]byte(key)), nil
+	return keys, nil
 }

@@ -82,6 +82,14 @@ func Create(path string, text []byte) error { return write(path, text, linkNew) 
 // Replace writes a file (0600) over what is there.
 func Replace(path string, text []byte) error { return write(path, text, os.Rename) }
 
+// Remove removes a file for good: it is not there after a crash either.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 // Exists reports whether something has the name.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)

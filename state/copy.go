@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gatehouse/private"
 )
@@ -42,12 +43,23 @@ func (s *Store) entries() (out []entry) {
 	return out
 }
 
+// Keep has what the store knows be on this machine's disk when it returns. An
+// engine inside is there already.
+func (s *Store) Keep() error {
+	if !s.External() {
+		return nil
+	}
+	return s.writeCopy()
+}
+
 // writeCopy writes the copy anew where something has changed.
-func (s *Store) writeCopy() {
+func (s *Store) writeCopy() error {
+	s.copying.Lock()
+	defer s.copying.Unlock()
 	s.mu.Lock()
 	if !s.dirty || !s.loaded.Load() {
 		s.mu.Unlock()
-		return
+		return nil
 	}
 	entries := s.entries()
 	s.dirty = false
@@ -59,7 +71,10 @@ func (s *Store) writeCopy() {
 		s.mu.Lock()
 		s.dirty = true
 		s.mu.Unlock()
+		return err
 	}
+	s.stats.copied.Store(time.Now().UnixNano())
+	return nil
 }
 
 // readCopy goes by the copy until the engine is there. One that was changed by
@@ -83,6 +98,10 @@ func (s *Store) readCopy() {
 	}
 	s.mu.Unlock()
 	s.loaded.Store(true)
+	if info, err := os.Stat(s.copyPath()); err == nil {
+		s.stats.heard.Store(info.ModTime().UnixNano())
+		s.stats.copied.Store(info.ModTime().UnixNano())
+	}
 }
 
 func (s *Store) verifyCopy(text []byte) ([]entry, error) {

@@ -122,6 +122,7 @@ type Imported struct {
 	Rows    int `json:"rows"`    // in the export
 	Written int `json:"written"` // that were not there, or were replaced
 	Unknown int `json:"unknown"` // of tables that this version does not have: left out
+	Kept    int `json:"kept"`    // the gateway's own secrets that stay as they are here
 }
 
 // Import stores what an export holds. Where a row is there already with another
@@ -146,7 +147,18 @@ func (s *Store) Import(ctx context.Context, phrase string, text []byte, overwrit
 		if there && bytes.Equal(was.Value, e.Value) {
 			continue
 		}
-		if there {
+		switch {
+		case there && t.merge != nil && !overwrite:
+			merged, err := t.merge(id, was.Value, e.Value)
+			if err != nil {
+				done.Kept++
+				continue
+			}
+			if bytes.Equal(merged, was.Value) {
+				continue
+			}
+			e.Value = merged
+		case there:
 			clashes++
 		}
 		wanted = append(wanted, e)
@@ -198,7 +210,7 @@ func (s *Store) Rekey(ctx context.Context) (Rekeyed, error) {
 		done.Secrets++
 	}
 	if s.External() {
-		s.writeCopy()
+		_ = s.writeCopy()
 	}
 	s.ring.mu.RLock()
 	done.Key = s.ring.keys[0].id

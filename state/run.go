@@ -59,7 +59,7 @@ func (s *Store) rest(ctx context.Context, copied <-chan time.Time) {
 		case <-timer.C:
 			return
 		case <-copied:
-			s.writeCopy()
+			_ = s.writeCopy() // it has logged what went wrong
 		}
 	}
 }
@@ -121,6 +121,9 @@ func (s *Store) recognise(ctx context.Context, kv jetstream.KeyValue) error {
 	defer s.mu.Unlock()
 	if born.Equal(s.born) {
 		return nil
+	}
+	if !s.born.IsZero() {
+		s.anew.Add(1)
 	}
 	s.born = born
 	for _, t := range s.tables {
@@ -232,7 +235,8 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, copied <-cha
 		case <-s.again:
 			return
 		case <-copied:
-			s.writeCopy()
+			s.hear()
+			_ = s.writeCopy() // it has logged what went wrong
 		case <-ctx.Done():
 			return
 		}
@@ -241,7 +245,7 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, copied <-cha
 
 func (s *Store) end() {
 	if s.External() {
-		s.writeCopy()
+		_ = s.writeCopy()
 	}
 	s.mu.Lock()
 	e := s.engine

@@ -52,6 +52,7 @@ type Store struct {
 	cancel  context.CancelFunc
 	ended   chan struct{}
 	again   chan struct{} // of size 1: the engine is to be looked at anew
+	anew    atomic.Uint64 // how often the engine was found to be another one
 
 	mu     sync.Mutex
 	engine *engine
@@ -59,6 +60,9 @@ type Store struct {
 	born   time.Time          // when the bucket was made: another one counts its revisions anew
 	tables map[string]*Table
 	dirty  bool // the copy lacks something
+
+	copying sync.Mutex // of the copy's file
+	stats   counters
 }
 
 // New returns a Store that is not open. Tables are made before it is opened.
@@ -76,6 +80,18 @@ func (s *Store) Opened() bool { return s.opened.Load() }
 // what it last said. Where it is not, who asks for a key must not be told that
 // it is unknown.
 func (s *Store) Loaded() bool { return s.loaded.Load() }
+
+// Anew returns how often the engine was found to be another one than before, as
+// where its servers were set up anew: what it says then is not news of what it said
+// before.
+func (s *Store) Anew() uint64 { return s.anew.Load() }
+
+// Writable reports whether a write can be tried now.
+func (s *Store) Writable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kv != nil && s.engine.alive()
+}
 
 // Missing reports whether somebody needs the state and it is not known.
 func (s *Store) Missing() bool { return s.awaited.Load() && !s.loaded.Load() }
@@ -205,7 +221,8 @@ type Table struct {
 	prefix  string
 	sealed  bool // values are secrets
 	changed func(id string, value []byte)
-	rows    map[string]row // under the Store's mu
+	merge   func(id string, kept, imported []byte) ([]byte, error) // nil for rows of which one replaces the other
+	rows    map[string]row                                         // under the Store's mu
 }
 
 type row struct {
@@ -238,6 +255,12 @@ func (s *Store) Secrets(name string, changed func(id string, value []byte)) *Tab
 	t := s.Table(name, changed)
 	t.sealed = true
 	return t
+}
+
+// Merging gives the table what makes one row of an export's and the one that is
+// here; an error of it keeps the one that is here. It comes before Open.
+func (t *Table) Merging(merge func(id string, kept, imported []byte) ([]byte, error)) {
+	t.merge = merge
 }
 
 func (s *Store) tableOf(key string) (*Table, string) {
@@ -278,108 +301,4 @@ func (t *Table) Each(f func(id string, r Row)) {
 			f(id, Row{r.value, r.revision})
 		}
 	}
-}
-
-// Create stores a row that is not there yet; ErrExists where it is.
-func (t *Table) Create(ctx context.Context, id string, value []byte) error {
-	err := t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
-		return kv.Create(ctx, key, value)
-	})
-	if errors.Is(err, ErrChanged) {
-		return ErrExists
-	}
-	return err
-}
-
-// Put stores a row, whatever is there.
-func (t *Table) Put(ctx context.Context, id string, value []byte) error {
-	return t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
-		return kv.Put(ctx, key, value)
-	})
-}
-
-// Update stores a row where it has the revision still; ErrChanged where it has
-// not.
-func (t *Table) Update(ctx context.Context, id string, value []byte, revision uint64) error {
-	return t.write(ctx, id, value, func(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (uint64, error) {
-		return kv.Update(ctx, key, value, revision)
-	})
-}
-
-// Delete deletes a row where it has the revision still; ErrChanged where it has
-// not.
-func (t *Table) Delete(ctx context.Context, id string, revision uint64) error {
-	return t.write(ctx, id, nil, func(ctx context.Context, kv jetstream.KeyValue, key string, _ []byte) (uint64, error) {
-		// The deletion's own revision is not told. One above the row's is newer than
-		// the row, and not newer than whatever comes after the deletion.
-		return revision + 1, kv.Delete(ctx, key, jetstream.LastRevision(revision))
-	})
-}
-
-// writeTimeout is how long a write waits for its acknowledgement.
-const writeTimeout = 5 * time.Second
-
-// write makes a change durable, and then holds for this gateway at once.
-func (t *Table) write(ctx context.Context, id string, value []byte, do func(_ context.Context, _ jetstream.KeyValue, key string, value []byte) (uint64, error)) error {
-	s := t.store
-	if t.sealed && value != nil && s.ring != nil {
-		value = s.ring.Seal(t.prefix+id, value)
-	}
-	s.mu.Lock()
-	kv, e := s.kv, s.engine
-	s.mu.Unlock()
-	if kv == nil || !e.alive() {
-		s.nudge()
-		return ErrAway
-	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	defer context.AfterFunc(e.sound, cancel)() // no answer will come then
-	revision, err := do(ctx, kv, t.prefix+id, value)
-	if err != nil {
-		return s.failed(err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t.apply(id, value, revision, value == nil)
-	s.dirty = true
-	return nil
-}
-
-// failed says what an error of the engine means.
-func (s *Store) failed(err error) error {
-	var api *jetstream.APIError
-	switch {
-	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
-		return ErrChanged
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		s.nudge()
-		return ErrUnsure
-	}
-	s.nudge()
-	s.log.Error("the state could not be written", slog.Any("error", err))
-	return fmt.Errorf("%w: %w", ErrUnsure, err)
-}
-
-// apply makes a row hold what the engine has said of it, unless it is old news.
-// Under mu.
-func (t *Table) apply(id string, value []byte, revision uint64, gone bool) {
-	before, there := t.rows[id]
-	if there && revision <= before.revision {
-		return
-	}
-	t.rows[id] = row{value, revision, gone}
-	if t.changed == nil || gone && (!there || before.gone) {
-		return
-	}
-	if gone {
-		t.changed(id, nil)
-		return
-	}
-	value, err := t.plain(id, value)
-	if err != nil {
-		t.store.log.Error("a secret of the state cannot be opened", slog.String("key", t.prefix+id), slog.Any("error", err))
-		return
-	}
-	t.changed(id, value)
 }

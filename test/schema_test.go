@@ -106,7 +106,7 @@ func TestSchemaOfMistakes(t *testing.T) {
 		return listen + "services: {a: {targets: [\"127.0.0.1:1\"], " + rest + "}}"
 	}
 	for _, text := range []string{
-		"listen: {}", "listen: x", "listen: [{adress: x}]", listen + "lisen: []", listen + "waf: {}", listen + "apis: []", listen + "apis: {a: x}", listen + "apis: {'a b': {}}",
+		"listen: {}", "listen: x", "listen: [{adress: x}]", listen + "lisen: []", listen + "waf: {a: {rules: x}}", listen + "waf: {a: {rules: [{name: a, when: {methd: x}, action: block}]}}", listen + "waf: {a: {rules: [{name: a, when: {path: x}, action: blck}]}}", listen + "apis: []", listen + "apis: {a: x}", listen + "apis: {'a b': {}}",
 		listen + "limits: {buffers: lots}", listen + "limits: {shutdown: 5}", listen + "log: {level: loud}", listen + "log: {query: yes}", listen + "throttle: fast",
 		"listen: [{address: ':0', limits: {connections: 0}}]", "listen: [{address: ':0', limits: {connections: many}}]", "listen: [{address: ':0', proxy-protocol: maybe}]",
 		"listen: [{address: ':0', redirect: http}]", "listen: [{address: ':0', tls: {certificates: public}}]", "listen: [{address: ':0', tls: {certificates: [{cert: x}]}}]", "listen: [{address: ':0', trusted-proxies: [all]}]",

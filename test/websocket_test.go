@@ -20,6 +20,7 @@ import (
 
 	"gatehouse/auth/devkey"
 	"gatehouse/iam"
+	"gatehouse/secrets"
 )
 
 // talker is a service with WebSockets: /echo answers every message with it,
@@ -356,7 +357,7 @@ apis:
     routes: [{match: "GET /{proxy*}", target: "service:talker"}]
 services: {talker: {targets: ["%s"]}}
 `, talker(t)), nil)
-	sealer, err := iam.OpenSealer(filepath.Join(r.dir, "data"))
+	sealer, err := iam.OpenSealer(secrets.NewFiles(filepath.Join(r.dir, "data")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gatehouse/balance"
 	"gatehouse/dial"
@@ -29,9 +28,9 @@ type Options struct {
 	// with client-certificate: internal. It is called at every handshake; nil
 	// where there is no internal authority.
 	Certificate func() (*tls.Certificate, error)
-	// Data is the folder of the keys that sessions' tickets are made with. They
-	// are made when the first service wants them.
-	Data string
+	// Tickets returns the keys that sessions' tickets are made with. It is called
+	// for a service that wants them alone.
+	Tickets func() (*ticket.Ring, error)
 }
 
 // Keeper holds the connections, the health and the resolved names of all
@@ -42,7 +41,6 @@ type Keeper struct {
 	watches  *keeper.Set[target.WatchKey, *target.Watch]
 	guards   *keeper.Set[string, *guard.Guard]
 	services atomic.Pointer[[]*Service]
-	tickets  *ticket.Ring // nil until a service has sessions; set within leases
 
 	mu        sync.Mutex
 	resolvers map[string]*dns.Resolver // by servers
@@ -118,7 +116,6 @@ type Lease struct {
 	watches  *keeper.Lease[target.WatchKey, *target.Watch]
 	guards   *keeper.Lease[string, *guard.Guard]
 	services []*Service
-	tickets  bool // the keys were looked at
 }
 
 // Service binds a service to its targets: those that are kept, or new ones. It
@@ -132,7 +129,7 @@ func (l *Lease) Service(c Config) (*Service, error) {
 	}
 	s := &Service{config: c, rule: &exchange.Rule{Filter: "upstream", Name: c.Name, At: c.Pos}}
 	if c.Sticky != nil {
-		ring, err := l.ring()
+		ring, err := l.keeper.options.Tickets()
 		if err != nil {
 			return nil, fmt.Errorf("service %s: sticky: %w", c.Name, err)
 		}
@@ -151,22 +148,6 @@ func (l *Lease) Service(c Config) (*Service, error) {
 	s.set.Store(s.build())
 	l.services = append(l.services, s)
 	return s, nil
-}
-
-// ring returns the keys of tickets, read once for each lease.
-func (l *Lease) ring() (*ticket.Ring, error) {
-	k := l.keeper
-	if l.tickets {
-		return k.tickets, nil
-	}
-	var err error
-	if k.tickets == nil {
-		k.tickets, err = ticket.Open(k.options.Data)
-	} else {
-		err = k.tickets.Refresh(time.Now())
-	}
-	l.tickets = err == nil
-	return k.tickets, err
 }
 
 // protect gives a service what guards it, where it wants any of that.

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/balance"
 	"gatehouse/config"
 	"gatehouse/dial"
+	"gatehouse/secrets"
 	"gatehouse/upstream/guard"
 	"gatehouse/upstream/ticket"
 )
@@ -40,8 +42,18 @@ func newCrowd(t *testing.T, n int, s Sticky) *crowd {
 
 // start makes a keeper of its own, as a start of the gateway does.
 func (c *crowd) start() {
-	c.keeper = NewKeeper(Options{Dialer: dial.New(dial.Options{}), Log: quietLog(), Data: c.data})
+	c.keeper = NewKeeper(Options{Dialer: dial.New(dial.Options{}), Log: quietLog(), Tickets: sync.OnceValues(func() (*ticket.Ring, error) { return ticket.Open(secrets.NewFiles(c.data)) })})
 	c.t.Cleanup(c.keeper.Close)
+}
+
+// ring returns the keys of the keeper's tickets.
+func (c *crowd) ring() *ticket.Ring {
+	c.t.Helper()
+	r, err := c.keeper.options.Tickets()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
 }
 
 func (c *crowd) front(h http.Handler) *front { return newFront(c.t, h) }
@@ -117,7 +129,7 @@ func TestStickyFallsBack(t *testing.T) {
 	c.config.Health = &Health{Interval: config.Duration(time.Hour), Timeout: ms(500), Healthy: 1, Unhealthy: 1}
 	s := bindIn(t, c.keeper, c.config)
 	f := c.front(New(Route{Service: s, Retries: 1}))
-	value := string(c.keeper.tickets.Append(nil, "orders", ticket.Ticket{Target: number(gone.address()), Issued: time.Now()}))
+	value := string(c.ring().Append(nil, "orders", ticket.Ticket{Target: number(gone.address()), Issued: time.Now()}))
 	if body, set := c.ask(f, value); body != "ok" || set != nil {
 		t.Fatalf("%q %v", body, set)
 	}
@@ -159,7 +171,7 @@ func TestStickyTime(t *testing.T) {
 	}{{0, true, false}, {14 * time.Minute, true, false}, {16 * time.Minute, true, true}, {59 * time.Minute, true, true}, {61 * time.Minute, false, true}, {-2 * time.Minute, false, true}} {
 		kept := 0
 		for range 4 {
-			value := string(c.keeper.tickets.Append(nil, "orders", ticket.Ticket{Target: number(c.addr[1]), Issued: time.Now().Add(-tc.age)}))
+			value := string(c.ring().Append(nil, "orders", ticket.Ticket{Target: number(c.addr[1]), Issued: time.Now().Add(-tc.age)}))
 			body, set := c.ask(f, value)
 			if body == "1" {
 				kept++
@@ -231,7 +243,7 @@ func TestStickySplit(t *testing.T) {
 			}
 		}
 	}
-	value := string(a.keeper.tickets.Append(nil, "b", ticket.Ticket{Target: number(b.addr[0]), Issued: time.Now()}))
+	value := string(a.ring().Append(nil, "b", ticket.Ticket{Target: number(b.addr[0]), Issued: time.Now()}))
 	f = a.front(Split([]Share{{one, 1}, {two, 0}}))
 	if a.ask(f, value); served(f) != "a" {
 		t.Error("a share of zero keeps its sessions")

@@ -22,6 +22,7 @@ type meter struct {
 	current int                  // which of own
 	end     int64                // of the current window, Unix seconds
 	others  map[string][2]window // by gateway, where several share the state
+	fresh   int64                // uses since they were last stored or collected
 }
 
 // take counts one use where fewer than most are used, and returns how many are
@@ -36,6 +37,7 @@ func (m *meter) take(q *Quota, now time.Time) (left int64, end time.Time, ok boo
 		return 0, end, false
 	}
 	w.Used++
+	m.fresh++
 	return left - 1, end, true
 }
 
@@ -177,6 +179,7 @@ func (p *meterPart) stored(now time.Time) []byte {
 	row := make(usageRow)
 	for id, m := range p.keys {
 		m.mu.Lock()
+		m.fresh = 0
 		var kept [2]window
 		for i, w := range m.own {
 			if w.Used > 0 && now.Unix()-w.Begin < int64(2*w.Per.length()/time.Second) {

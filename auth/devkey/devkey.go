@@ -44,12 +44,8 @@ type jwk struct {
 // Open returns the key of a data folder, making folder and key where they are
 // not there yet. The key's file is readable for its owner alone; one that
 // others can read is refused.
-func Open(folder string) (*Key, error) { return OpenFile(folder, File, "development-") }
-
-// OpenFile is Open for a key in another file, whose name (kid) begins with a
-// prefix: it is another key, for another purpose.
-func OpenFile(folder, file, prefix string) (*Key, error) {
-	path := filepath.Join(folder, file)
+func Open(folder string) (*Key, error) {
+	path := filepath.Join(folder, File)
 	key, err := read(path, prefix)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
@@ -62,6 +58,28 @@ func OpenFile(folder, file, prefix string) (*Key, error) {
 	}
 	return read(path, prefix)
 }
+
+// prefix begins the key's name (kid).
+const prefix = "development-"
+
+// Generate makes a key, as Parse reads it: a private JSON Web Key.
+func Generate(prefix string) ([]byte, error) {
+	generated, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	d, err := generated.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	k := newKey(generated, prefix)
+	j := k.jwk()
+	j.D = encode(d)
+	return json.Marshal(j)
+}
+
+// Parse reads a key whose name begins with a prefix.
+func Parse(data []byte, prefix string) (*Key, error) { return parse(data, prefix) }
 
 func read(path, prefix string) (*Key, error) {
 	data, err := private.Read(path)
@@ -94,18 +112,7 @@ func parse(data []byte, prefix string) (*Key, error) {
 // create writes a new key whole or not at all, and leaves one that another
 // process has made meanwhile.
 func create(path, prefix string) error {
-	generated, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	d, err := generated.Bytes()
-	if err != nil {
-		return err
-	}
-	k := newKey(generated, prefix)
-	j := k.jwk()
-	j.D = encode(d)
-	data, err := json.Marshal(j)
+	data, err := Generate(prefix)
 	if err != nil {
 		return err
 	}
@@ -130,8 +137,15 @@ func (k *Key) jwk() jwk {
 }
 
 // JWKS returns the public key as a JSON Web Key Set.
-func (k *Key) JWKS() []byte {
-	data, _ := json.Marshal(map[string]any{"keys": []jwk{k.jwk()}}) // strings alone: never fails
+func (k *Key) JWKS() []byte { return JWKS(k) }
+
+// JWKS returns the public keys as a JSON Web Key Set.
+func JWKS(keys ...*Key) []byte {
+	set := make([]jwk, len(keys))
+	for i, k := range keys {
+		set[i] = k.jwk()
+	}
+	data, _ := json.Marshal(map[string]any{"keys": set}) // strings alone: never fails
 	return data
 }
 

@@ -25,8 +25,8 @@ const remembered = 1 << 12
 
 // New returns the filter that tells services who calls; nil where c tells nothing. It
 // stands in front of published routes too: there nobody calls, and a client's word
-// for it is removed all the same. Key signs tokens; it may be nil where c has none.
-func New(c *Config, key *devkey.Key) func(http.Handler) http.Handler {
+// for it is removed all the same. Keys sign tokens; they may be nil where c has none.
+func New(c *Config, keys *Keys) func(http.Handler) http.Handler {
 	if c == nil || len(c.Headers) == 0 && c.Token == nil {
 		return nil
 	}
@@ -40,8 +40,8 @@ func New(c *Config, key *devkey.Key) func(http.Handler) http.Handler {
 		f.headers = append(f.headers, h)
 		f.names = append(f.names, h.name)
 	}
-	if c.Token != nil && key != nil {
-		f.token = &issuing{key: key, audience: c.Token.Audience, ttl: c.Token.TTL.D(), claims: c.Token.Claims, header: textproto.CanonicalMIMEHeaderKey(c.Token.Header), issued: recall.New[issued](remembered)}
+	if c.Token != nil && keys != nil {
+		f.token = &issuing{keys: keys, audience: c.Token.Audience, ttl: c.Token.TTL.D(), claims: c.Token.Claims, header: textproto.CanonicalMIMEHeaderKey(c.Token.Header), issued: recall.New[issued](remembered)}
 		f.names = append(f.names, f.token.header)
 	}
 	return func(next http.Handler) http.Handler {
@@ -190,7 +190,7 @@ func isFieldValue(s string) bool {
 
 // issuing makes tokens.
 type issuing struct {
-	key      *devkey.Key
+	keys     *Keys
 	audience string
 	ttl      time.Duration
 	claims   []string
@@ -200,6 +200,7 @@ type issuing struct {
 
 type issued struct {
 	principal *exchange.Principal
+	key       *devkey.Key // that signed it: a forgotten one's tokens are good no more
 	token     string
 }
 
@@ -210,7 +211,8 @@ func (t *issuing) of(p *exchange.Principal, now time.Time) (string, error) {
 	var k recall.Key
 	binary.NativeEndian.PutUint64(k[8:], uint64(uintptr(unsafe.Pointer(p))))
 	k[0] = k[9] ^ k[10] // spread over the shards
-	if e, ok := t.issued.Get(k, now); ok && e.principal == p {
+	key := t.keys.Current(now).Value
+	if e, ok := t.issued.Get(k, now); ok && e.principal == p && e.key == key {
 		return e.token, nil
 	}
 	extra := map[string]any{"principal": p.ID, "kind": p.Kind, "issuer": p.Issuer}
@@ -219,10 +221,10 @@ func (t *issuing) of(p *exchange.Principal, now time.Time) (string, error) {
 			extra[name] = v
 		}
 	}
-	token, err := t.key.Sign(devkey.Claims{Issuer: Issuer, Audience: []string{t.audience}, Subject: p.Subject, Scopes: p.Scopes, Lifetime: t.ttl, Extra: extra})
+	token, err := key.Sign(devkey.Claims{Issuer: Issuer, Audience: []string{t.audience}, Subject: p.Subject, Scopes: p.Scopes, Lifetime: t.ttl, Extra: extra})
 	if err != nil {
 		return "", err
 	}
-	t.issued.Put(k, issued{p, token}, now.Add(t.ttl/2), now)
+	t.issued.Put(k, issued{p, key, token}, now.Add(t.ttl/2), now)
 	return token, nil
 }

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/auth/devkey"
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/secrets"
 )
 
 type document struct {
@@ -25,7 +25,7 @@ func load(text string) (*Config, error) {
 	return d.Identity, err
 }
 
-func told(t testing.TB, c *Config, key *devkey.Key, p *exchange.Principal, sent http.Header) http.Header {
+func told(t testing.TB, c *Config, key *Keys, p *exchange.Principal, sent http.Header) http.Header {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
 	for name, values := range sent {
@@ -87,7 +87,7 @@ func TestToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := devkey.OpenFile(t.TempDir(), "identity-key.json", "gatehouse-")
+	key, err := OpenKeys(secrets.NewFiles(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestConfig(t *testing.T) {
 
 func BenchmarkTell(b *testing.B) {
 	c, _ := load(`identity: {headers: {x-user: principal.subject, x-email: claims.email}, token: {audience: orders}}`)
-	key, err := devkey.OpenFile(b.TempDir(), "identity-key.json", "gatehouse-")
+	key, err := OpenKeys(secrets.NewFiles(b.TempDir()))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func BenchmarkTell(b *testing.B) {
 
 func BenchmarkSign(b *testing.B) {
 	c, _ := load(`identity: {token: {audience: orders}}`)
-	key, err := devkey.OpenFile(b.TempDir(), "identity-key.json", "gatehouse-")
+	key, err := OpenKeys(secrets.NewFiles(b.TempDir()))
 	if err != nil {
 		b.Fatal(err)
 	}

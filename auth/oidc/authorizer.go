@@ -38,25 +38,24 @@ type Authorizer struct {
 	client   *http.Client
 	foreign  *http.Client
 	memory   *memory
+	logouts  Logouts
 }
 
 // memory is what is remembered of sessions, over reloads.
 type memory struct {
 	printer   recall.Printer
-	sessions  *recall.Cache[*session]  // opened, by cookie
-	refreshed *recall.Cache[*session]  // by the session that they follow
-	revoked   *recall.Cache[time.Time] // when, by what the session is of
-	failing   *recall.Cache[error]     // why a session could not be prolonged a moment ago
+	sessions  *recall.Cache[*session] // opened, by cookie
+	refreshed *recall.Cache[*session] // by the session that they follow
+	failing   *recall.Cache[error]    // why a session could not be prolonged a moment ago
 }
 
 // Bounds of what is remembered.
 const (
 	maxSessions = 1 << 14
-	maxRevoked  = 1 << 16
 )
 
 func newMemory() *memory {
-	return &memory{recall.NewPrinter(), recall.New[*session](maxSessions), recall.New[*session](maxSessions), recall.New[time.Time](maxRevoked), recall.New[error](maxSessions)}
+	return &memory{recall.NewPrinter(), recall.New[*session](maxSessions), recall.New[*session](maxSessions), recall.New[error](maxSessions)}
 }
 
 var (
@@ -90,7 +89,7 @@ func (a *Authorizer) current(s *session, x *exchange.Exchange, r *http.Request) 
 	switch {
 	case now.After(s.end()):
 		return nil, scheme.Bad("session-over", "the session is over")
-	case a.isRevoked(s, now):
+	case a.isRevoked(s):
 		return nil, scheme.Bad("revoked", "the person was logged out")
 	case s.Refresh == "" || now.Before(s.expires().Add(-early)):
 		return s, scheme.Verdict{}

@@ -3,10 +3,12 @@ package oidc
 import (
 	"crypto/sha256"
 	"net/http"
+	"time"
 
 	"gatehouse/auth/discovery"
 	"gatehouse/auth/introspection"
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/revoked"
 	"gatehouse/auth/seal"
 	"gatehouse/auth/sign"
 	"gatehouse/config"
@@ -18,7 +20,18 @@ import (
 type Keeper struct {
 	clients introspection.Clients
 	ring    func() (*seal.Ring, error)
+	logouts Logouts
 	issuers *keeper.Set[[sha256.Size]byte, *known]
+}
+
+// Logouts knows which sessions are over before their time, over restarts and on all
+// gateways where there is a state; *revoked.Logouts is one. A key names a session or
+// all of a person's.
+type Logouts interface {
+	// End ends what had begun by a time; until is when all of it is over anyway.
+	// An error means that it holds here alone as yet.
+	End(key revoked.Logout, at, until time.Time) error
+	Ended(key revoked.Logout) (at time.Time, ok bool)
 }
 
 // known is what is kept of one authorizer.
@@ -36,8 +49,8 @@ func (k *known) Retire() {
 
 // NewKeeper returns a Keeper that knows nobody yet. Ring returns the keys that
 // cookies are sealed with; it is called for a configuration that has logins alone.
-func NewKeeper(c introspection.Clients, ring func() (*seal.Ring, error)) *Keeper {
-	return &Keeper{c, ring, keeper.NewSet[[sha256.Size]byte, *known]()}
+func NewKeeper(c introspection.Clients, ring func() (*seal.Ring, error), logouts Logouts) *Keeper {
+	return &Keeper{c, ring, logouts, keeper.NewSet[[sha256.Size]byte, *known]()}
 }
 
 // Close closes the connections.
@@ -84,7 +97,7 @@ func (l *Lease) Authorizer(c *Config, api, name string, forward bool, verifier *
 		name: "__Host-gatehouse-" + name, purpose: api + "/" + name + " of " + c.ClientID + " at " + c.Issuer,
 		issuer: c.Issuer, clientID: c.ClientID, secret: c.Secret.Reveal(), scopes: c.scopes(), path: c.Path, logoutTo: c.LogoutTo, ttl: c.TTL.D(), forward: forward,
 		rule: &exchange.Rule{Filter: "auth", Name: name + " (oidc)", At: c.Pos},
-		ring: ring, tokens: verifier, provider: k.provider, client: k.own, foreign: k.foreign, memory: k.memory,
+		ring: ring, tokens: verifier, provider: k.provider, client: k.own, foreign: k.foreign, memory: k.memory, logouts: l.keeper.logouts,
 	}
 	for _, o := range c.Origins {
 		a.origins = append(a.origins, string(o))

@@ -186,7 +186,7 @@ func clip(s string) string {
 // lost answers who comes back from a login that this browser has not begun, or that
 // another tab has ended: with a session there is nothing more to do.
 func (a *Authorizer) lost(w http.ResponseWriter, x *exchange.Exchange, r *http.Request) {
-	if s, _ := a.find(r, x.Start); s != nil && x.Start.Before(s.end()) && !a.isRevoked(s, x.Start) {
+	if s, _ := a.find(r, x.Start); s != nil && x.Start.Before(s.end()) && !a.isRevoked(s) {
 		x.Trail.Add(a.rule, exchange.Answered, "logged in already")
 		to(w, "/", nil)
 		return

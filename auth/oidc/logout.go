@@ -49,7 +49,9 @@ func (a *Authorizer) logout(w http.ResponseWriter, x *exchange.Exchange, r *http
 		to(w, a.logoutTo, nil)
 		return
 	}
-	a.revoke(s.keys[0], time.Now())
+	if err := a.revoke(s.keys[0], time.Now()); err != nil {
+		x.Trail.Add(a.rule, exchange.Failed, "the logout holds here alone as yet: "+err.Error())
+	}
 	d, err := a.provider.Document()
 	if err != nil || d.EndSession == "" {
 		to(w, a.logoutTo, nil)
@@ -103,10 +105,14 @@ func (a *Authorizer) backchannel(w http.ResponseWriter, x *exchange.Exchange, r 
 		a.refuse(w, r, status, "logout-token", "the logout token: "+why.Detail)
 		return
 	}
+	key := a.subjectKey(subject)
 	if sid != "" {
-		a.revoke(a.sidKey(sid), time.Now())
-	} else {
-		a.revoke(a.subjectKey(subject), time.Now())
+		key = a.sidKey(sid)
+	}
+	if err := a.revoke(key, time.Now()); err != nil {
+		// It holds here; that the provider tries again brings it to the others.
+		a.refuse(w, r, http.StatusServiceUnavailable, "logout-not-stored", "the logout holds here alone as yet: "+err.Error())
+		return
 	}
 	x.Trail.Add(a.rule, exchange.Answered, "the provider logged a person out")
 	w.Header().Set("Cache-Control", "no-store")

@@ -18,10 +18,13 @@ import (
 	"gatehouse/auth/devkey"
 	"gatehouse/auth/introspection"
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/revoked"
 	"gatehouse/auth/scheme"
 	"gatehouse/auth/seal"
 	"gatehouse/config"
 	"gatehouse/exchange"
+	"gatehouse/secrets"
+	"gatehouse/state"
 )
 
 type document struct {
@@ -87,7 +90,9 @@ func newSite(t testing.TB) *site {
 	}
 	lease.Commit()
 	folder := t.TempDir()
-	k := NewKeeper(introspection.Clients{Own: client, Foreign: foreign}, func() (*seal.Ring, error) { return seal.Open(folder) })
+	log := slog.New(slog.DiscardHandler)
+	logouts := revoked.NewLogouts(state.New(state.Options{Log: log}), log)
+	k := NewKeeper(introspection.Clients{Own: client, Foreign: foreign}, func() (*seal.Ring, error) { return seal.Open(secrets.NewFiles(folder)) }, logouts)
 	t.Cleanup(k.Close)
 	l := k.Begin()
 	if s.Authorizer, err = l.Authorizer(c, "shop", "people", false, verifier); err != nil {
@@ -193,15 +198,15 @@ func TestRefresh(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	s := newSite(t)
 	cookie := s.session(t, time.Hour)
-	s.revoke(s.sidKey("other"), time.Now())
+	_ = s.revoke(s.sidKey("other"), time.Now())
 	if v, _ := s.ask(cookie, 0); v.Principal == nil {
 		t.Errorf("%+v", v)
 	}
-	s.revoke(s.subjectKey("ann"), time.Now().Add(-time.Hour)) // before it began
+	_ = s.revoke(s.subjectKey("ann"), time.Now().Add(-time.Hour)) // before it began
 	if v, _ := s.ask(cookie, 0); v.Principal == nil {
 		t.Errorf("%+v", v)
 	}
-	s.revoke(s.sidKey("s1"), time.Now())
+	_ = s.revoke(s.sidKey("s1"), time.Now())
 	if v, _ := s.ask(cookie, 0); v.Reason != "revoked" {
 		t.Errorf("%+v", v)
 	}

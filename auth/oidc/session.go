@@ -2,15 +2,17 @@ package oidc
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"gatehouse/auth/place"
-	"gatehouse/auth/recall"
+	"gatehouse/auth/revoked"
 	"gatehouse/exchange"
 )
 
@@ -31,8 +33,9 @@ type session struct {
 	End     int64  `json:"n"`
 
 	principal *exchange.Principal
-	sid       string       // the provider's name for its own session
-	keys      []recall.Key // under which it may be revoked
+	version   uint64           // of the keys that it was opened under
+	sid       string           // the provider's name for its own session
+	keys      []revoked.Logout // under which it may be ended
 }
 
 func (s *session) expires() time.Time { return time.Unix(s.Expires, 0) }
@@ -61,26 +64,32 @@ func (a *Authorizer) fill(s *session) bool {
 	s.principal = exchange.NewPrincipal("oidc", a.issuer, subject)
 	s.principal.Claims = claims
 	s.sid, _ = claims["sid"].(string)
-	s.keys = []recall.Key{a.memory.printer.Print("id", s.ID), a.subjectKey(subject)}
+	s.keys = []revoked.Logout{naming("id", s.ID), a.subjectKey(subject)}
 	if s.sid != "" {
 		s.keys = append(s.keys, a.sidKey(s.sid))
 	}
 	return true
 }
 
-func (a *Authorizer) subjectKey(subject string) recall.Key {
-	return a.memory.printer.Print("sub", a.issuer, a.clientID, subject)
+func (a *Authorizer) subjectKey(subject string) revoked.Logout {
+	return naming("sub", a.issuer, a.clientID, subject)
 }
 
-func (a *Authorizer) sidKey(sid string) recall.Key {
-	return a.memory.printer.Print("sid", a.issuer, a.clientID, sid)
+func (a *Authorizer) sidKey(sid string) revoked.Logout {
+	return naming("sid", a.issuer, a.clientID, sid)
+}
+
+// naming names a session, or a person: the same on all gateways.
+func naming(parts ...string) revoked.Logout {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return revoked.Logout(sum[:16])
 }
 
 // isRevoked reports whether somebody ended the session, or all of its person's that
 // had begun by then.
-func (a *Authorizer) isRevoked(s *session, now time.Time) bool {
+func (a *Authorizer) isRevoked(s *session) bool {
 	for _, k := range s.keys {
-		if at, ok := a.memory.revoked.Get(k, now); ok && s.Begin <= at.Unix() {
+		if at, ok := a.logouts.Ended(k); ok && s.Begin <= at.Unix() {
 			return true
 		}
 	}
@@ -88,8 +97,8 @@ func (a *Authorizer) isRevoked(s *session, now time.Time) bool {
 }
 
 // revoke ends what goes by a key.
-func (a *Authorizer) revoke(k recall.Key, now time.Time) {
-	a.memory.revoked.Put(k, now, now.Add(a.ttl), now)
+func (a *Authorizer) revoke(k revoked.Logout, now time.Time) error {
+	return a.logouts.End(k, now, now.Add(a.ttl))
 }
 
 // find returns the session of a request's cookies; nil where they hold none that is
@@ -112,14 +121,15 @@ func (a *Authorizer) find(r *http.Request, now time.Time) (s *session, found boo
 		text += part
 	}
 	key := a.memory.printer.Print(a.purpose, text)
-	if s, ok := a.memory.sessions.Get(key, now); ok {
+	version := a.ring.Version()
+	if s, ok := a.memory.sessions.Get(key, now); ok && s.version == version {
 		return s, true
 	}
 	plain, ok := a.ring.Open(a.purpose+" session", text)
 	if !ok {
 		return nil, true
 	}
-	s = &session{}
+	s = &session{version: version}
 	if json.Unmarshal(plain, s) != nil || !a.fill(s) {
 		return nil, true
 	}

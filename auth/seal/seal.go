@@ -1,6 +1,6 @@
 // Package seal seals what browsers keep for the gateway, so that they can neither
-// read nor change it, under keys that lie in the data folder and change by
-// themselves.
+// read nor change it, under keys that are kept as the gateway's own secrets and take
+// turns.
 package seal
 
 import (
@@ -12,111 +12,80 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"gatehouse/private"
+	"gatehouse/secrets"
 )
 
-// File is the name of the keys' file in the data folder.
+// File is the name of the keys' document.
 const File = "cookie-keys.json"
 
 // How long a key seals, and how long it opens what it has sealed.
 const (
 	seals = 30 * 24 * time.Hour
 	opens = 60 * 24 * time.Hour
+	ahead = 24 * time.Hour // each node has it before it seals
 )
 
 // Ring holds the keys. It is safe for concurrent use.
-type Ring struct {
-	path string
-	keys atomic.Pointer[[]key] // the newest first
-	mu   sync.Mutex            // of changing them
-}
+type Ring struct{ *secrets.Ring[*key] }
 
+// key is a key as it is stored.
 type key struct {
-	ID     uint32    `json:"id"`
-	Secret []byte    `json:"secret"`
-	Made   time.Time `json:"made"`
+	ID     uint32     `json:"id"`
+	Secret []byte     `json:"secret"`
+	Made   time.Time  `json:"made"`
+	From   *time.Time `json:"from,omitempty"`
 }
 
-// Open returns the Ring of a data folder, making folder and keys where there are
-// none yet. Keys that others can read are refused. Removing the file ends all
-// sessions.
-func Open(folder string) (*Ring, error) {
-	r := &Ring{path: filepath.Join(folder, File)}
-	keys, err := r.read()
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(folder, 0o700); err == nil {
-			err = r.turn(nil, time.Now())
-		}
-		return r, err
-	}
+// Open returns the Ring of a place, making keys where there are none yet. Removing
+// the document ends all sessions.
+func Open(place secrets.Place) (*Ring, error) {
+	r, err := secrets.Open(place, secrets.Kind[*key]{
+		Name: File, Turn: seals, Life: opens, Ahead: ahead,
+		New: secrets.Random, Decode: decode, Encode: encode, Prepare: prepare,
+	})
 	if err != nil {
 		return nil, err
 	}
-	r.keys.Store(&keys)
-	return r, nil
+	return &Ring{r}, nil
 }
 
-func (r *Ring) read() ([]key, error) {
-	data, err := private.Read(r.path)
-	if err != nil {
-		return nil, err
-	}
+func decode(text []byte) (out []secrets.Key, err error) {
 	var keys []key
-	err = json.Unmarshal(data, &keys)
+	err = json.Unmarshal(text, &keys)
 	for _, k := range keys {
-		if len(k.Secret) != 32 {
+		if len(k.Secret) != secrets.Size {
 			err = errors.New("a key of another length")
 		}
+		one := secrets.Key{Made: k.Made, Secret: k.Secret}
+		if k.From != nil {
+			one.From = *k.From
+		}
+		out = append(out, one)
 	}
-	if err != nil || len(keys) == 0 {
-		return nil, fmt.Errorf("%s holds no keys: remove it for new ones, which ends all sessions of browsers", r.path)
+	if err != nil || len(out) == 0 {
+		return nil, errors.New("it holds no keys: remove it for new ones, which ends all sessions of browsers")
 	}
-	return keys, nil
+	return out, nil
 }
 
-// turn puts a new key before those that still open something.
-func (r *Ring) turn(old []key, now time.Time) error {
-	k := key{Secret: make([]byte, 32), Made: now}
-	_, _ = rand.Read(k.Secret)
-	k.ID = uint32(now.Unix())
-	keys := []key{k}
-	for _, o := range old {
-		if now.Sub(o.Made) < opens && o.ID != k.ID {
-			keys = append(keys, o)
+func encode(keys []secrets.Key) ([]byte, error) {
+	out := make([]*key, len(keys))
+	for i := range keys {
+		k, _ := prepare(&keys[i])
+		if !keys[i].From.IsZero() {
+			k.From = &keys[i].From
 		}
+		out[i] = k
 	}
-	data, err := json.Marshal(keys)
-	if err != nil {
-		return err
-	}
-	if err = private.Replace(r.path, append(data, '\n')); err == nil {
-		r.keys.Store(&keys)
-	}
-	return err
+	text, err := json.Marshal(out)
+	return append(text, '\n'), err
 }
 
-// current returns the key that seals, which is changed where it has sealed for
-// long enough. A new one that cannot be written is tried again with the next.
-func (r *Ring) current(now time.Time) key {
-	keys := *r.keys.Load()
-	if now.Sub(keys[0].Made) < seals {
-		return keys[0]
-	}
-	if r.mu.TryLock() {
-		defer r.mu.Unlock()
-		if keys = *r.keys.Load(); now.Sub(keys[0].Made) >= seals {
-			_ = r.turn(keys, now)
-		}
-	}
-	return (*r.keys.Load())[0]
+// prepare names a key by when it was made, as what it seals says.
+func prepare(k *secrets.Key) (*key, error) {
+	return &key{ID: uint32(k.Made.Unix()), Secret: k.Secret, Made: k.Made}, nil
 }
 
 const (
@@ -129,7 +98,7 @@ const (
 // AES-256-GCM under a key that HMAC-SHA256 makes of a salt of its own, so that no
 // nonce comes twice. It opens for the same purpose alone.
 func (r *Ring) Seal(purpose string, plain []byte) string {
-	k := r.current(time.Now())
+	k := r.Current(time.Now()).Value
 	out := make([]byte, headSize, headSize+len(plain)+16)
 	out[0] = version
 	out[1], out[2], out[3], out[4] = byte(k.ID>>24), byte(k.ID>>16), byte(k.ID>>8), byte(k.ID)
@@ -144,10 +113,17 @@ func (r *Ring) Open(purpose, text string) ([]byte, bool) {
 		return nil, false
 	}
 	id := uint32(sealed[1])<<24 | uint32(sealed[2])<<16 | uint32(sealed[3])<<8 | uint32(sealed[4])
-	for _, k := range *r.keys.Load() {
-		if k.ID == id && time.Since(k.Made) < opens {
-			plain, err := k.aead(sealed[:headSize]).Open(nil, make([]byte, 12), sealed[headSize:], []byte(purpose))
-			return plain, err == nil
+	now := time.Now()
+	all := r.All()
+	for i := range all {
+		k := all[i].Value
+		if k.ID != id || !r.Good(&all[i], now) {
+			continue
+		}
+		// Two nodes may have made keys in the same second.
+		plain, err := k.aead(sealed[:headSize]).Open(nil, make([]byte, 12), sealed[headSize:], []byte(purpose))
+		if err == nil {
+			return plain, true
 		}
 	}
 	return nil, false

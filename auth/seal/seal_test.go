@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatehouse/secrets"
 )
 
 func TestSeal(t *testing.T) {
 	folder := t.TempDir()
-	r, err := Open(folder)
+	r, err := Open(secrets.NewFiles(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,14 +33,14 @@ func TestSeal(t *testing.T) {
 			t.Errorf("opened with byte %d changed", i)
 		}
 	}
-	again, err := Open(folder)
+	again, err := Open(secrets.NewFiles(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := again.Open("session", sealed); !ok {
 		t.Error("not opened after a restart")
 	}
-	if other, _ := Open(t.TempDir()); other != nil {
+	if other, _ := Open(secrets.NewFiles(t.TempDir())); other != nil {
 		if _, ok := other.Open("session", sealed); ok {
 			t.Error("opened elsewhere")
 		}
@@ -47,34 +49,43 @@ func TestSeal(t *testing.T) {
 
 func TestTurn(t *testing.T) {
 	folder := t.TempDir()
-	r, err := Open(folder)
+	r, err := Open(secrets.NewFiles(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sealed := r.Seal("a", []byte("x"))
-	old := (*r.keys.Load())[0].ID
-	(*r.keys.Load())[0].Made = time.Now().Add(-seals)
-	later := r.current(time.Now().Add(time.Second))
-	if later.ID == old || len(*r.keys.Load()) != 2 {
-		t.Errorf("no new key: %d", len(*r.keys.Load()))
+	old := r.Current(time.Now()).Value.ID
+	due := time.Now().Add(seals - ahead)
+	for range 2 { // a second one finds it done
+		if _, err := r.Turn(due.Add(time.Minute)); err != nil || len(r.All()) != 2 {
+			t.Fatalf("no new key: %d, %v", len(r.All()), err)
+		}
+	}
+	if now := r.Current(due.Add(2 * time.Minute)).Value.ID; now != old {
+		t.Error("the new key seals before its turn")
+	}
+	if now := r.Current(due.Add(ahead + 2*time.Minute)).Value.ID; now == old {
+		t.Error("the old key still seals")
 	}
 	if _, ok := r.Open("a", sealed); !ok {
 		t.Error("the old key does not open any more")
 	}
-	(*r.keys.Load())[1].Made = time.Now().Add(-opens)
-	if _, ok := r.Open("a", sealed); ok {
-		t.Error("too old a key opens")
+	if err := r.Force(time.Now(), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.Open("a", sealed); ok || len(r.All()) != 1 {
+		t.Error("a forgotten key opens")
 	}
 	if info, _ := os.Stat(filepath.Join(folder, File)); info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode())
 	}
 	_ = os.Chmod(filepath.Join(folder, File), 0o644)
-	if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := Open(secrets.NewFiles(folder)); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Error(err)
 	}
 	_ = os.WriteFile(filepath.Join(folder, File), []byte("[]"), 0o600)
 	_ = os.Chmod(filepath.Join(folder, File), 0o600)
-	if _, err := Open(folder); err == nil {
+	if _, err := Open(secrets.NewFiles(folder)); err == nil {
 		t.Error("no keys are keys")
 	}
 }

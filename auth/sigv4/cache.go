@@ -38,6 +38,7 @@ type opened struct {
 	sum       uint64
 	token     string
 	directory *iam.Directory
+	version   uint64 // of the keys that it was opened under
 	session   *iam.Session
 	caller    *iam.Caller
 }
@@ -69,10 +70,10 @@ func mac(key []byte, text string) []byte {
 }
 
 // session returns what is remembered of a token.
-func (c *cache) session(token string, d *iam.Directory) *opened {
+func (c *cache) session(token string, d *iam.Directory, version uint64) *opened {
 	sum := maphash.String(c.seed, token)
 	o := c.sessions[sum%cacheSize].Load()
-	if o != nil && o.sum == sum && o.directory == d && o.token == token {
+	if o != nil && o.sum == sum && o.directory == d && o.version == version && o.token == token {
 		return o
 	}
 	return nil

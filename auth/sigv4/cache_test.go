@@ -19,10 +19,10 @@ func TestCacheForgetsOldDirectories(t *testing.T) {
 	}
 	before := directory(t, region)
 	g.verifier = g.keeper.Verifier(before, ExecuteAPI, 1<<20)
-	if f := use(); f != nil || g.keeper.cache.session(token, before) == nil {
+	if f := use(); f != nil || g.keeper.cache.session(token, before, g.sealer.Version()) == nil {
 		t.Fatalf("%+v, or not remembered", f)
 	}
-	if g.keeper.Verifier(before, "sts", 1<<20); g.keeper.cache.session(token, before) == nil {
+	if g.keeper.Verifier(before, "sts", 1<<20); g.keeper.cache.session(token, before, g.sealer.Version()) == nil {
 		t.Error("another verifier for the same users forgets")
 	}
 	after := directory(t, region)
@@ -32,7 +32,7 @@ func TestCacheForgetsOldDirectories(t *testing.T) {
 			t.Error("something of the old users is kept")
 		}
 	}
-	if f := use(); f != nil || g.keeper.cache.session(token, after) == nil {
+	if f := use(); f != nil || g.keeper.cache.session(token, after, g.sealer.Version()) == nil {
 		t.Errorf("%+v, or not remembered", f)
 	}
 }

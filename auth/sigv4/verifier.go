@@ -104,7 +104,8 @@ func (v *Verifier) find(c *credential, x *exchange.Exchange) (*iam.Caller, strin
 
 // findSession opens a session's token.
 func (v *Verifier) findSession(c *credential, x *exchange.Exchange) (*iam.Caller, string, *Fault) {
-	o := v.cache.session(c.token, v.directory)
+	version := v.sealer.Version()
+	o := v.cache.session(c.token, v.directory, version)
 	if o == nil {
 		session, err := v.sealer.Open(c.token)
 		if err != nil {
@@ -114,7 +115,7 @@ func (v *Verifier) findSession(c *credential, x *exchange.Exchange) (*iam.Caller
 		if err != nil {
 			return nil, "", unknownKey(err.Error())
 		}
-		o = &opened{token: strings.Clone(c.token), directory: v.directory, session: session, caller: caller}
+		o = &opened{token: strings.Clone(c.token), directory: v.directory, version: version, session: session, caller: caller}
 		if !session.Expired(x.Start) {
 			v.cache.remember(o)
 		}

@@ -77,6 +77,9 @@ func newStateImport(f *flags) *cobra.Command {
 			}
 			return f.print(cmd, done, func() {
 				fmt.Fprintf(cmd.OutOrStdout(), "%d of %d rows were written\n", done.Written, done.Rows)
+				if done.Kept > 0 {
+					fmt.Fprintf(cmd.OutOrStdout(), "%d secrets of this gateway's own stay as they are here: --overwrite replaces them\n", done.Kept)
+				}
 				if done.Unknown > 0 {
 					fmt.Fprintf(cmd.OutOrStdout(), "%d rows mean nothing to this version\n", done.Unknown)
 				}

@@ -108,6 +108,12 @@ func authorityTemplate(name string, serial *big.Int, now time.Time, life time.Du
 	}
 }
 
+func rootTemplate(serial *big.Int, now time.Time) *x509.Certificate {
+	t := authorityTemplate("Gatehouse root", serial, now, rootLife)
+	t.MaxPathLen = 1
+	return t
+}
+
 // everyAddress is all of IPv4 and of IPv6: no address may be certified where
 // only names are given out.
 func everyAddress() []*net.IPNet {

@@ -52,7 +52,7 @@ func parse(text []byte) (*authority, error) {
 	}
 	key, rest := pem.Decode(rest)
 	if key == nil || key.Type != blockKey {
-		return nil, errors.New("no private key follows the certificate")
+		return nil, errors.New("no private key follows the certificate (it may be in a state that the configuration had)")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
 		return nil, errors.New("something follows the private key")
@@ -116,11 +116,17 @@ func sign(t *x509.Certificate, parent *authority, key crypto.Signer) (*authority
 	if err != nil {
 		return nil, nil, err
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	a := &authority{cert, key}
+	text, err := a.text()
+	return a, text, err
+}
+
+// text returns the authority as its file has it.
+func (a *authority) text() ([]byte, error) {
+	secret, err := x509.MarshalPKCS8PrivateKey(a.key)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: blockCert, Bytes: der})
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: blockKey, Bytes: secret})...)
-	return &authority{cert, key}, text, nil
+	text := pem.EncodeToMemory(&pem.Block{Type: blockCert, Bytes: a.cert.Raw})
+	return append(text, pem.EncodeToMemory(&pem.Block{Type: blockKey, Bytes: secret})...), nil
 }

@@ -71,7 +71,7 @@ func (s Sources) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{
 		s.upstreams(), s.services(), s.breakers(), s.queues(), s.resolvedNames(), s.listeners(), s.throttles(),
 		s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(), s.certificates(),
-		s.mirrorQueues(), s.mirrorCopies(),
+		s.mirrorQueues(), s.mirrorCopies(), s.webACLs(), s.webACLFaults(), s.state(), s.stateCopy(), s.secrets(),
 		s.tunnels(), s.tunnelEnds(), s.store(),
 	}
 	present := all[:0]

@@ -22,6 +22,10 @@ type Sources struct {
 	Certificates func() []CertificateStats
 	Mirrors      func() []MirrorStats
 	Store        func() []StoreStats
+	State        func() []StateStats // none where there is no state
+	Secrets      func() []SecretStats
+	WebACLs      func() []WebACLStats
+	WebACLFaults func() []WebACLFault
 }
 
 // CertificateStats is one name that a certificate is served for.

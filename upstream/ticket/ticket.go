@@ -1,10 +1,11 @@
 // Package ticket makes tickets: what a client keeps in a cookie and gives back,
 // so that its requests go to the same target. A client can neither read a ticket
 // nor make one: it is encrypted and authenticated (AES-256-GCM), with keys that
-// lie in the data folder.
+// are kept as the gateway's own secrets.
 package ticket
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
@@ -39,13 +40,16 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // Append appends a ticket of a service. One service's are none of another's.
 func (r *Ring) Append(b []byte, service string, t Ticket) []byte {
+	return appendWith(r.Current(time.Now()).Value, b, service, t)
+}
+
+func appendWith(key cipher.AEAD, b []byte, service string, t Ticket) []byte {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	binary.BigEndian.PutUint64(s.plain[:], t.Target)
 	binary.BigEndian.PutUint32(s.plain[8:], uint32(t.Issued.Unix()))
 	_, _ = rand.Read(s.raw[:nonceSize]) // never fails
-	key := (*r.keys.Load())[0]
-	out := key.aead.Seal(s.raw[:nonceSize], s.raw[:nonceSize], s.plain[:], append(s.about[:0], service...))
+	out := key.Seal(s.raw[:nonceSize], s.raw[:nonceSize], s.plain[:], append(s.about[:0], service...))
 	return base64.RawURLEncoding.AppendEncode(b, out)
 }
 
@@ -61,8 +65,8 @@ func (r *Ring) Read(service, text string) (Ticket, bool) {
 		return Ticket{}, false
 	}
 	about := append(s.about[:0], service...)
-	for _, key := range *r.keys.Load() {
-		plain, err := key.aead.Open(s.plain[:0], s.raw[:nonceSize], s.raw[nonceSize:], about)
+	for _, key := range r.All() {
+		plain, err := key.Value.Open(s.plain[:0], s.raw[:nonceSize], s.raw[nonceSize:], about)
 		if err == nil {
 			return Ticket{binary.BigEndian.Uint64(plain), time.Unix(int64(binary.BigEndian.Uint32(plain[8:])), 0)}, true
 		}

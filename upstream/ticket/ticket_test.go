@@ -8,11 +8,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gatehouse/secrets"
 )
 
 func open(t testing.TB, folder string) *Ring {
 	t.Helper()
-	r, err := Open(folder)
+	r, err := Open(secrets.NewFiles(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,10 +78,13 @@ func TestRotation(t *testing.T) {
 	r := open(t, folder)
 	var texts []string
 	for month := range 4 {
-		if err := r.Refresh(time.Now().Add(time.Duration(month) * (lifetime + time.Hour))); err != nil {
-			t.Fatal(err)
+		if month > 0 {
+			if _, err := r.Turn(time.Now().Add(time.Duration(month) * (lifetime + time.Hour))); err != nil {
+				t.Fatal(err)
+			}
 		}
-		texts = append(texts, string(r.Append(nil, "orders", Ticket{uint64(month), time.Now()})))
+		key := r.All()[0].Value
+		texts = append(texts, string(appendWith(key, nil, "orders", Ticket{uint64(month), time.Now()})))
 	}
 	for _, r := range []*Ring{r, open(t, folder)} {
 		for month, text := range texts {
@@ -90,7 +95,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Whoever removes the file gets a new key, and clients keep their targets.
+// Whoever removes the file gets a new key with the next start, and clients keep
+// their targets until then.
 func TestFileRemoved(t *testing.T) {
 	folder := t.TempDir()
 	r := open(t, folder)
@@ -98,18 +104,10 @@ func TestFileRemoved(t *testing.T) {
 	if err := os.Remove(filepath.Join(folder, File)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Refresh(time.Now()); err != nil {
-		t.Fatal(err)
-	}
 	if _, ok := r.Read("orders", text); !ok {
 		t.Error("the old key is gone at once")
 	}
-	next := string(r.Append(nil, "orders", Ticket{1, time.Now()}))
-	fresh := open(t, folder)
-	if _, ok := fresh.Read("orders", next); !ok {
-		t.Error("the new key is not in the file")
-	}
-	if _, ok := fresh.Read("orders", text); ok {
+	if _, ok := open(t, folder).Read("orders", text); ok {
 		t.Error("the old key has come back")
 	}
 }
@@ -121,14 +119,14 @@ func TestBadFiles(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := Open(secrets.NewFiles(folder)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), "read by others") {
+	if _, err := Open(secrets.NewFiles(folder)); err == nil || !strings.Contains(err.Error(), "read by others") {
 		t.Error(err)
 	}
 }
@@ -147,7 +145,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	for range 5 {
-		if err := r.Refresh(time.Now()); err != nil {
+		if err := r.Force(time.Now(), false); err != nil {
 			t.Error(err)
 		}
 	}
