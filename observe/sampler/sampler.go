@@ -40,6 +40,7 @@ type Sampler struct {
 	changed  chan struct{}
 	writer   *writer // the loop's own
 	failing  bool    // the last batch was not stored
+	since    int64   // when every counter was zero, in ms; 0 once a sample was taken
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // nil where it is not started
@@ -48,7 +49,7 @@ type Sampler struct {
 
 // New returns a Sampler that is not started.
 func New(o Options) *Sampler {
-	s := &Sampler{options: o, changed: make(chan struct{}, 1), writer: newWriter()}
+	s := &Sampler{options: o, changed: make(chan struct{}, 1), writer: newWriter(), since: time.Now().UnixMilli()}
 	s.interval.Store(int64(DefaultInterval))
 	s.SetInterval(o.Interval)
 	return s
@@ -139,11 +140,12 @@ func (s *Sampler) take(at time.Time) {
 	if err != nil {
 		s.options.Log.Debug("some metrics could not be gathered", slog.Any("error", err))
 	}
-	s.writer.batch = s.options.Store.Batch(store.Source{Name: Source, Born: true}, at.UnixMilli())
+	s.writer.batch = s.options.Store.Batch(store.Source{Name: Source, Born: true, Since: s.since}, at.UnixMilli())
 	for _, f := range families {
 		s.options.Store.Describe(f.GetName(), describe(f))
 		s.writer.family(f)
 	}
+	s.since = 0
 	if err := s.writer.batch.Commit(); err != nil {
 		s.fail("metrics are in memory alone: they cannot be written", err)
 		return

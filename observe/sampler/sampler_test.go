@@ -67,7 +67,8 @@ func TestSamples(t *testing.T) {
 		h.WithLabelValues("x").Observe(2)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := read(t, st, "c_total"); len(got) != 2 || got[1] != (point{10 * time.Second, 5}) {
+		// It was zero when the process began, at the first sample, and not at the second.
+		if got := read(t, st, "c_total"); len(got) != 3 || got[0].v != 0 || got[2] != (point{20 * time.Second, 5}) {
 			t.Errorf("%v", got)
 		}
 		for le, want := range map[string]float64{"1.0": 0, "2.5": 1, "+Inf": 1} {
@@ -91,7 +92,7 @@ func TestSamples(t *testing.T) {
 		s.Start()
 		time.Sleep(3500 * time.Millisecond)
 		synctest.Wait()
-		if got := read(t, st, "c_total"); len(got) != 5 || got[4].at-got[3].at != time.Second {
+		if got := read(t, st, "c_total"); len(got) != 6 || got[5].at-got[4].at != time.Second {
 			t.Errorf("%v", got)
 		}
 		time.Sleep(30 * time.Minute) // and blocks are made

@@ -18,6 +18,7 @@ type Batch struct {
 	t       int64
 	lasting bool
 	born    bool
+	since   int64
 	samples []sample
 	fresh   []fresh
 	evicted bool
@@ -46,11 +47,14 @@ type Source struct {
 	// Born says that a counter which was not in the source's last batch was zero then,
 	// so that what it counted first counts too.
 	Born bool
+	// Since is when all of the source's counters were zero, in ms, where this is its
+	// first batch since: what they counted before has ended. 0 in all later batches.
+	Since int64
 }
 
 // Batch begins the samples of a source at a time, in ms.
 func (s *Store) Batch(src Source, t int64) *Batch {
-	return &Batch{store: s, name: src.Name, limit: src.Limit, lasting: src.Lasting, born: src.Born, t: t}
+	return &Batch{store: s, name: src.Name, limit: src.Limit, lasting: src.Lasting, born: src.Born, since: src.Since, t: t}
 }
 
 // Describe says what is known of the series of a name.
@@ -144,16 +148,22 @@ func (b *Batch) take() ([][]byte, error) {
 	return records, nil
 }
 
-// zeros gives counters that are new in this batch the value that they had at the last
-// one, and returns the record of that; nil for none.
+// zeros gives counters the value that they had before this batch, where that was zero
+// for sure, and returns the record of that; nil for none.
 func (b *Batch) zeros(src *source) []byte {
-	at := max(src.at, b.store.head.window)
-	if !b.born || src.round < 2 || at >= b.t {
+	head := b.store.head
+	at := max(src.at, head.window)
+	if b.since > 0 {
+		at = max(b.since, head.last+1, head.window)
+	}
+	if !b.born || b.since == 0 && src.round < 2 || at >= b.t {
 		return nil
 	}
 	var out []sample
 	for _, p := range b.samples {
-		if m := p.series; m.kind == Counter && m.round+1 != src.round && m.last < at && !m.gone {
+		m := p.series
+		fresh := b.since > 0 || m.round+1 != src.round
+		if fresh && m.kind == Counter && m.last < at && !m.gone {
 			m.now.append(at, 0)
 			m.last = at
 			out = append(out, sample{m, 0})

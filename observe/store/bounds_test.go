@@ -100,8 +100,9 @@ func TestBoundOfSize(t *testing.T) {
 // zero.
 func TestEndsAndBegins(t *testing.T) {
 	s := open(t, Options{})
+	since := int64(0)
 	batch := func(at int64, names ...string) {
-		b := s.Batch(Source{Name: "own", Born: true}, began+at)
+		b := s.Batch(Source{Name: "own", Born: true, Since: since}, began+at)
 		for _, n := range names {
 			b.Add(labels.FromStrings(labels.MetricName, n), Counter, 5)
 		}
@@ -123,6 +124,9 @@ func TestEndsAndBegins(t *testing.T) {
 	if got := points(t, s, "a"); len(got) != 4 || got[3].v != 5 {
 		t.Errorf("a, back again, is %v", got)
 	}
+	since = began + 32_000 // another process, in which all began anew
+	batch(40_000, "a", "b")
+	near(t, "a's increase", ask(t, s, "increase(a[11s] anchored)", began+40_000), 5)
 	again := open(t, Options{Dir: copied(t, s.options.Dir)})
 	for _, n := range []string{"a", "b"} {
 		want, got := fmt.Sprint(points(t, s, n)), fmt.Sprint(points(t, again, n))
