@@ -22,7 +22,7 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // Warnings returns what works but should be looked at, in the order of the
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.unfilledKeys(), cfg.definitionWarnings())
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.unfilledKeys(), cfg.definitionWarnings(), cfg.unseen())
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})

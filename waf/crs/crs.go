@@ -64,6 +64,9 @@ func Compile(c *Config, limits Limits, rule *exchange.Rule, old []*Set, report *
 	return s
 }
 
+// Shares reports whether two sets have one engine.
+func (s *Set) Shares(o *Set) bool { return s.engine == o.engine }
+
 // Adopt takes the engine over of one among old whose content is the same, so that
 // it is there once. It is called before the set serves.
 func (s *Set) Adopt(old []*Set) {

@@ -196,7 +196,7 @@ func TestCompiledOncePerContent(t *testing.T) {
 		}
 		var report config.Report
 		two := crs.Compile(c, crs.Limits{Body: 1024}, &exchange.Rule{}, []*crs.Set{nil, one}, &report)
-		if two == nil || crs.SameEngine(one, two) != test.same {
+		if two == nil || one.Shares(two) != test.same {
 			t.Errorf("%s: not %v", test.text, test.same)
 		}
 	}
