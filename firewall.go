@@ -33,6 +33,16 @@ func (cfg *Config) adoptRules(running *Config) {
 	}
 }
 
+// readsHandshakes reports whether a web ACL asks for fingerprints of TLS handshakes.
+func (cfg *Config) readsHandshakes() bool {
+	for _, a := range cfg.acls {
+		if a.ReadsHandshake() {
+			return true
+		}
+	}
+	return false
+}
+
 // acl returns the name of the web ACL; "" for none.
 func (p *Policies) acl() string {
 	if p.WAF == nil {

@@ -10,7 +10,8 @@ import (
 
 // unseen warns of what web ACLs that inspect bodies cannot see: what follows once
 // a WebSocket is open, and gRPC's messages.
-func (cfg *Config) unseen() (out []warning) {
+func (d *draft) unseen() (out []warning) {
+	cfg := d.config
 	if len(cfg.WAF) == 0 {
 		return nil
 	}
@@ -21,7 +22,7 @@ func (cfg *Config) unseen() (out []warning) {
 			out = append(out, warning{at, text})
 		}
 	}
-	for _, e := range compile(cfg, &config.Report{}).endpoints {
+	for _, e := range d.endpoints {
 		if e.name == "" || e.acl == nil || !e.acl.ReadsBody() {
 			continue
 		}
