@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -266,11 +267,12 @@ func (s *Set) request(x *exchange.Exchange, r *http.Request, body *sight) *inspe
 }
 
 // fields returns the request's fields with those that the engine has taken out
-// of them.
+// of them, and without what the gateway answers itself.
 func fields(r *http.Request, b *inspect.Body) http.Header {
+	waits := len(r.Header["Expect"]) == 1 && strings.EqualFold(r.Header["Expect"][0], "100-continue")
 	length, chunked := r.ContentLength > 0 && len(r.Header["Content-Length"]) == 0, len(r.TransferEncoding) > 0
 	inflated := b.Fault == "" && len(b.Data) > 0 && len(codings(r.Header["Content-Encoding"])) > 0
-	if !length && !chunked && !inflated {
+	if !length && !chunked && !inflated && !waits {
 		return r.Header
 	}
 	h := make(http.Header, len(r.Header)+2)
@@ -285,6 +287,9 @@ func fields(r *http.Request, b *inspect.Body) http.Header {
 	}
 	if inflated {
 		delete(h, "Content-Encoding") // the rules see what it stands for
+	}
+	if waits {
+		delete(h, "Expect") // no service is sent the client's
 	}
 	return h
 }
