@@ -87,3 +87,28 @@ func TestRuleSetsAreShared(t *testing.T) {
 		t.Error("not shared after the reload")
 	}
 }
+
+// The web ACL of the design, to the letter.
+func TestWebACLOfTheDesign(t *testing.T) {
+	const text = `
+listen: [{address: "127.0.0.1:0"}]
+apis: {shop: {domains: [a.test], authorize: none, waf: edge, routes: [{match: GET /a, target: mock}]}}
+waf:
+  edge:
+    default: allow
+    inspect-body: {limit: 64KiB, beyond: block}           # block | continue
+    ip-sets: {office: [192.0.2.0/24]}
+    rules:                                                # in this order
+      - {name: office, when: {ip-set: office}, action: allow}
+      - {name: embargo, when: {country: [KP]}, action: block}
+      - {name: flood, when: {rate: {limit: 2000, window: 5m, key: ip}}, action: block}
+      - {name: crs, core-rule-set: {paranoia: 1, mode: block}}       # block | count
+`
+	cfg, err := LoadText("gatehouse.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Warnings(); len(got) > 0 {
+		t.Error(got)
+	}
+}
