@@ -37,6 +37,9 @@ func (g *Gateway) install(cfg *Config) error {
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()
 	defer l.abort() // does nothing once the leases are committed
+	if err := g.keepers.guard(cfg, l); err != nil {
+		return err
+	}
 	snap, err := d.bind(l, policies)
 	if err != nil {
 		return err
@@ -46,6 +49,7 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	snap.owned = own(cfg, demand, g.keepers.acme.Handler, l)
+	snap.challenged = challenged(cfg, g.keepers, l)
 	if err := l.listeners.Bind(policies); err != nil {
 		return err
 	}

@@ -110,6 +110,7 @@ type Exchange struct {
 	Principal *Principal // nil for strangers; shared, never written to
 	APIKey    *APIKey    // nil where none was asked for
 	Labels    []string
+	Country   string // of Client, by ISO 3166-1 alpha-2; "" where nobody asked, or it is not known
 	Variant   Variant
 	RateLimit RateLimit
 	Upstream  Upstream

@@ -288,8 +288,8 @@ func (f *filter) late(x *exchange.Exchange, r *http.Request, e *entry) func(rule
 
 // country is that of the client, as far as the gateway knows.
 func (f *filter) country(x *exchange.Exchange) string {
-	if f.acl.countries == nil {
-		return ""
+	if x.Country != "" || f.acl.countries == nil {
+		return x.Country
 	}
-	return f.acl.countries.Country(x.Client)
+	return f.acl.countries.Place(x.Client).Country
 }

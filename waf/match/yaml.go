@@ -54,6 +54,8 @@ func read(key string, value *config.Node) Node {
 		return readAddress(value)
 	case "country":
 		return readCountry(value)
+	case "crawler":
+		return readCrawler(value)
 	case "label":
 		return readLabel(value)
 	case "rate":
@@ -99,7 +101,7 @@ func kindOf(key string) (field.Kind, bool) {
 
 // keys are the keys that a statement may have.
 func keys() []string {
-	out := []string{"all", "any", "not", "ip-set", "address", "country", "label", "rate", "sqli", "xss"}
+	out := []string{"all", "any", "not", "ip-set", "address", "country", "crawler", "label", "rate", "sqli", "xss"}
 	for _, f := range fieldKeys {
 		out = append(out, f.key)
 	}
