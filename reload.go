@@ -23,6 +23,9 @@ import (
 func (g *Gateway) install(cfg *Config) error {
 	var report config.Report
 	d := compile(cfg, &report)
+	if snap := g.current.Load(); snap != nil {
+		cfg.adoptRules(snap.config)
+	}
 	d.users = d.users.With(g.keepers.access)
 	policies := edge.Compile(cfg.Listen, g.compilation(cfg), &report)
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
@@ -34,6 +37,9 @@ func (g *Gateway) install(cfg *Config) error {
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()
 	defer l.abort() // does nothing once the leases are committed
+	if err := g.keepers.guard(cfg, l); err != nil {
+		return err
+	}
 	snap, err := d.bind(l, policies)
 	if err != nil {
 		return err
@@ -43,6 +49,7 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	snap.owned = own(cfg, demand, g.keepers.acme.Handler, l)
+	snap.challenged = challenged(cfg, g.keepers, l)
 	if err := l.listeners.Bind(policies); err != nil {
 		return err
 	}
@@ -66,6 +73,7 @@ func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
 	g.keepers.functions.SetProcesses(cfg.Limits.Processes)
+	g.keepers.observe.Keep(cfg.Metrics)
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -80,7 +88,7 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes(), HeaderOrder: cfg.readsOrder()}
 	if cfg.ACME != nil {
 		c.Challenge = g.keepers.acme.Challenge
 	}
@@ -94,6 +102,9 @@ func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	observer, err := l.observe.Observer(d.config.Log, d.config.Account)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.openACLLogs(d.endpoints); err != nil {
 		return nil, err
 	}
 	if d.signsIdentity() {

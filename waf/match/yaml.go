@@ -54,6 +54,8 @@ func read(key string, value *config.Node) Node {
 		return readAddress(value)
 	case "country":
 		return readCountry(value)
+	case "crawler":
+		return readCrawler(value)
 	case "label":
 		return readLabel(value)
 	case "rate":
@@ -99,7 +101,7 @@ func kindOf(key string) (field.Kind, bool) {
 
 // keys are the keys that a statement may have.
 func keys() []string {
-	out := []string{"all", "any", "not", "ip-set", "address", "country", "label", "rate", "sqli", "xss"}
+	out := []string{"all", "any", "not", "ip-set", "address", "country", "crawler", "label", "rate", "sqli", "xss"}
 	for _, f := range fieldKeys {
 		out = append(out, f.key)
 	}
@@ -119,6 +121,8 @@ func (Statement) ConfigSchema() *config.Schema {
 	text := &config.Schema{Type: "string"}
 	texts := &config.Schema{Type: "array", Items: text}
 	long := config.ReferenceTo(condition{})
+	one := config.SchemaOf(fieldName{})
+	many := &config.Schema{Type: "array", Items: one}
 	s := &config.Schema{Type: "object", AdditionalProperties: false, MinProperties: 1, Description: "which requests are meant; several keys must all match", Properties: map[string]*config.Schema{
 		"all":     list("every statement matches"),
 		"any":     list("one of the statements matches"),
@@ -126,10 +130,11 @@ func (Statement) ConfigSchema() *config.Schema {
 		"ip-set":  said("the client's address is in the ip set of this name", text, config.SchemaOf(setName{})),
 		"address": said("the client's address is among these", text, texts, config.SchemaOf(inline{})),
 		"country": said("the client's address is in one of these countries, by ISO 3166-1", text, texts, config.SchemaOf(countries{})),
+		"crawler": said("what is known of a request that claims to be a search engine's crawler", crawlerSchema()...),
 		"label":   said("a rule before has set this label", text, config.SchemaOf(namespace{})),
 		"rate":    said("the client sends more than this", config.SchemaOf(rateSection{})),
-		"sqli":    said("one of these fields holds SQL that a service could be made to run", text, texts, config.SchemaOf(injection{})),
-		"xss":     said("one of these fields holds a script that a page could be made to run", text, texts, config.SchemaOf(injection{})),
+		"sqli":    said("one of these fields holds SQL that a service could be made to run", one, many, config.SchemaOf(injection{})),
+		"xss":     said("one of these fields holds a script that a page could be made to run", one, many, config.SchemaOf(injection{})),
 	}}
 	for _, f := range fieldKeys {
 		s.Properties[f.key] = said(f.doc, text, texts, long)

@@ -2,9 +2,10 @@ package rule
 
 import (
 	"net/netip"
-	"slices"
 
 	"gatehouse/config"
+	"gatehouse/waf/crs"
+	"gatehouse/waf/ipset"
 	"gatehouse/waf/match"
 )
 
@@ -14,6 +15,7 @@ type Rule struct {
 	Name   string           `yaml:"name,required" doc:"by which logs, metrics and trails know it"`
 	When   *match.Statement `yaml:"when" doc:"which requests it means"`
 	Group  string           `yaml:"rule-group" doc:"in place of when: a rule group of waf-rule-groups, whose rules stand here"`
+	CRS    *crs.Config      `yaml:"core-rule-set" doc:"in place of when: the OWASP Core Rule Set, which says itself what becomes of a request"`
 	Action *Action          `yaml:"action" doc:"what becomes of a request that it means: allow, block, count or challenge; of a rule group count alone, in place of what its rules do"`
 	Labels []string         `yaml:"labels" single:"true" doc:"labels that it sets on such a request, for the rules behind it"`
 	// Overrides are actions in place of those that the group's rules have.
@@ -42,6 +44,8 @@ func (r *Rule) Check(report *config.Report) {
 		report.Errorf(r.Pos, "say what becomes of a request that the rule means: action: block, allow, count or challenge")
 	case r.Group != "" && r.Action != nil && r.Action.Kind != Count && !r.Broken("action"):
 		report.Errorf(r.Of("action"), "a rule group's own rules say what they do: the action may be count, in place of it")
+	case r.CRS != nil && r.Action != nil && r.Action.Kind != Block && !r.Broken("action"):
+		report.Errorf(r.Of("action"), "a core-rule-set says by mode whether it blocks or counts: the action may be block, with an answer of its own")
 	case r.Group == "" && len(r.Overrides) > 0:
 		report.Errorf(r.Of("overrides"), "overrides are for a rule group's rules")
 	}
@@ -54,24 +58,7 @@ type Group struct {
 }
 
 // Set is a set of addresses.
-type Set struct{ Prefixes []netip.Prefix }
-
-// UnmarshalConfig reads a list of addresses and prefixes.
-func (s *Set) UnmarshalConfig(n *config.Node) {
-	var list []config.Prefix
-	n.Decode(&list)
-	for _, p := range list {
-		s.Prefixes = append(s.Prefixes, p.Prefix)
-	}
-}
-
-// ConfigSchema implements config.Schemer.
-func (Set) ConfigSchema() *config.Schema {
-	return &config.Schema{Type: "array", Items: config.Prefix{}.ConfigSchema()}
-}
+type Set struct{ ipset.Config }
 
 // Contains reports whether a is in the set.
-func (s *Set) Contains(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	return slices.ContainsFunc(s.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
-}
+func (s *Set) Contains(a netip.Addr) bool { return s.Set().Contains(a) }
