@@ -112,9 +112,13 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	once()
+	s.Settle()
 	before := len(must(os.ReadDir("/proc/self/fd")))
 	for range 20 {
 		once()
+	}
+	if s.Settle() == 0 {
+		t.Error("no stage was kept for the next start")
 	}
 	if after := len(must(os.ReadDir("/proc/self/fd"))); after > before+2 { // the runtime may have opened some
 		t.Errorf("%d descriptors became %d", before, after)
@@ -145,6 +149,19 @@ func groups(t *testing.T, below string) []string {
 		t.Log(err) // some may go while find looks
 	}
 	return strings.Fields(string(out))
+}
+
+// TestSpareIsGone: who kills the stage that waits does not keep a function from
+// starting.
+func TestSpareIsGone(t *testing.T) {
+	s, _ := open(t)
+	run(t, s, spec(t, "hello"))
+	if !s.KillSpare() {
+		t.Error("no stage was kept")
+	}
+	if said, _ := run(t, s, spec(t, "hello")); said != "hello" {
+		t.Errorf("said %q", said)
+	}
 }
 
 // TestManyAtOnce starts and ends several side by side.

@@ -23,6 +23,7 @@ type Sandbox struct {
 	cgroups *cgroups // nil without
 	filter  string
 	forks   chan func()
+	spares  spares
 
 	gate   sync.RWMutex // held by starts under way
 	closed bool
@@ -52,6 +53,7 @@ func New(c Config, log *slog.Logger) (*Sandbox, Level, error) {
 		_ = s.Close()
 		return nil, level, &Weak{level, minimum}
 	}
+	s.spares.bear = s.bear
 	return s, level, nil
 }
 
@@ -103,6 +105,7 @@ func (s *Sandbox) Close() error {
 	for _, p := range left {
 		<-p.done
 	}
+	s.spares.close()
 	s.forked(func() { close(s.forks) })
 	_ = s.host.devNull.Close()
 	return s.cgroups.close()

@@ -34,31 +34,34 @@ func (s *Sandbox) start(ctx context.Context, spec *Spec, last stage.Step) (*Proc
 	if s.closed {
 		return nil, errClosed
 	}
-	l, err := s.prepare(spec)
+	defer s.spares.refill()
+	if l := s.spares.take(); l != nil {
+		p, err := l.lead(ctx, spec, last)
+		if !errors.Is(err, errDied) {
+			return p, err
+		}
+	}
+	l, err := s.bear()
 	if err != nil {
 		return nil, err
 	}
-	l.steps = append(l.steps, last)
-	p, err := l.launch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
+	return l.lead(ctx, spec, last)
 }
 
-// launch is one start under way. What it holds goes to the Process, or is given
-// back where there will be none.
+// launch is one start under way: a stage that waits for its steps, and what it
+// was given. That goes to the Process, or back where there will be none.
 type launch struct {
 	sandbox *Sandbox
 	steps   []stage.Step
 	seat    int
 	group   *group
 	control *net.UnixConn
-	theirs  []*os.File // what the process is given, from descriptor 0 on, and is closed here then
+	theirs  []*os.File // what the process is given, from descriptor 1 on, and is closed here then
 	process *Process
 }
 
-func (s *Sandbox) prepare(spec *Spec) (_ *launch, err error) {
+// bear starts a stage.
+func (s *Sandbox) bear() (_ *launch, err error) {
 	l := &launch{sandbox: s, process: &Process{sandbox: s, done: make(chan struct{})}}
 	defer func() {
 		if err != nil {
@@ -71,16 +74,65 @@ func (s *Sandbox) prepare(spec *Spec) (_ *launch, err error) {
 		}
 	}
 	if s.cgroups != nil {
-		if l.group, err = s.cgroups.make(spec); err != nil {
+		if l.group, err = s.cgroups.make(); err != nil {
 			return nil, err
 		}
 	}
-	if l.steps, err = s.steps(spec, l.joins()); err != nil {
+	if err = l.open(); err != nil {
 		return nil, err
 	}
-	l.identify()
-	return l, l.open()
+	return l, l.fork()
 }
+
+// lead has a stage become the program of a Spec.
+func (l *launch) lead(ctx context.Context, spec *Spec, last stage.Step) (*Process, error) {
+	p := l.process
+	stop := context.AfterFunc(ctx, p.kill)
+	err := l.tell(spec, last)
+	if err == nil {
+		err = l.follow()
+	}
+	if !stop() && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		l.end()
+		return nil, err
+	}
+	_ = l.control.Close()
+	p.group, p.seat = l.group, l.seat
+	l.group.close()
+	l.sandbox.add(p)
+	go p.end()
+	return p, nil
+}
+
+// tell makes the limits of a Spec hold, and sends the steps.
+func (l *launch) tell(spec *Spec, last stage.Step) (err error) {
+	if l.group != nil {
+		if err := l.group.limit(spec); err != nil {
+			return err
+		}
+	}
+	if l.steps, err = l.sandbox.steps(spec, l.joins()); err != nil {
+		return err
+	}
+	l.steps = append(l.steps, last)
+	l.identify()
+	if _, err = l.control.Write(stage.Encode(l.steps)); errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return errDied
+	}
+	return err
+}
+
+// end ends a stage that is of no use.
+func (l *launch) end() {
+	l.process.kill()
+	l.process.reap()
+	l.abort()
+}
+
+var errDied = errors.New("a function's process ended before its program began: it was killed, or the machine is out of memory")
 
 func (l *launch) joins() int {
 	if l.group == nil {
@@ -161,32 +213,6 @@ func (l *launch) open() error {
 	return nil
 }
 
-// launch starts the stage, and follows it until the program has begun.
-func (l *launch) launch(ctx context.Context) (*Process, error) {
-	p := l.process
-	if err := l.fork(); err != nil {
-		l.abort()
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, p.kill)
-	err := l.follow()
-	if !stop() && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	_ = l.control.Close()
-	if err != nil {
-		p.kill()
-		p.reap()
-		l.abort()
-		return nil, err
-	}
-	p.group, p.seat = l.group, l.seat
-	l.group.close()
-	l.sandbox.add(p)
-	go p.end()
-	return p, nil
-}
-
 // fork starts the process as a stage.
 func (l *launch) fork() error {
 	attr := &syscall.ProcAttr{
@@ -210,16 +236,10 @@ func (l *launch) fork() error {
 	runtime.KeepAlive(l.group)
 	l.closeTheirs()
 	if err != nil {
-		return &forkError{err}
+		return fmt.Errorf("no process for a function: %w", err)
 	}
 	return l.process.born(pid, pidfd)
 }
-
-// forkError is that there is not even a process.
-type forkError struct{ err error }
-
-func (e *forkError) Error() string { return "no process for a function: " + e.err.Error() }
-func (e *forkError) Unwrap() error { return e.err }
 
 const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
 
@@ -246,12 +266,9 @@ func (l *launch) attributes() *syscall.SysProcAttr {
 	return sys
 }
 
-// follow sends the steps, and reads what becomes of them until the control
-// socket is closed, by the program's beginning or the process's end.
+// follow reads what becomes of the steps until the control socket is closed, by
+// the program's beginning or the process's end.
 func (l *launch) follow() error {
-	if _, err := l.control.Write(stage.Encode(l.steps)); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-		return err
-	}
 	var said []byte
 	for {
 		b, oob := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
@@ -298,7 +315,7 @@ func (l *launch) judge(said []byte) error {
 		said = said[1:]
 	}
 	if !ready {
-		return errors.New("a function's process ended before its program began: it was killed, or the machine is out of memory")
+		return errDied
 	}
 	return nil
 }
