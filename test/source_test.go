@@ -30,7 +30,7 @@ var (
 		"auth/jwt/remote.go":                "keeper: fetching keys",
 		"balance/gate.go":                   "upstream's keeper: a line that nobody leaves for is looked at",
 		"dial/dns/exchange.go":              "a question is given up when its context ends",
-		"function/sandbox/sandbox_linux.go": "keeper: the thread that processes are started from",
+		"function/sandbox/nursery_linux.go": "keeper: the thread that processes are started from",
 		"function/sandbox/spares_linux.go":  "keeper: the next stage is started before it is needed",
 		"function/sandbox/start_linux.go":   "keeper: a start is given up, and a process waited for",
 		"http1/watch.go":                    "who asks to be told when the client goes away",

@@ -206,6 +206,10 @@ func TestWhatItSees(t *testing.T) {
 			t.Errorf("%s: %q, %v", path, said, exit)
 		}
 	}
+	// Writes wait for who reads, as programs expect.
+	if said, _ := run(t, s, spec(t, "read", "/proc/self/fdinfo/1")); !strings.Contains(said, "flags:\t01;") {
+		t.Errorf("standard output: %s", said)
+	}
 	if said, _ := run(t, s, spec(t, "list", "/proc")); strings.Fields(said)[0] != "1" || strings.Contains(said, " "+strconv.Itoa(os.Getpid())+" ") {
 		t.Errorf("/proc: %s", said)
 	}

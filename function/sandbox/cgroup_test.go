@@ -195,11 +195,10 @@ func TestCgroupsThatDoNotWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Sandbox{log: slog.New(slog.DiscardHandler), host: h, filter: filterProgram(), forks: make(chan func()), running: make(map[*Process]struct{})}
+	s := &Sandbox{log: slog.New(slog.DiscardHandler), host: h, filter: filterProgram(), nursery: newNursery(h.devNull), running: make(map[*Process]struct{})}
 	if h.uid == 0 {
 		s.seats = must(newSeats())
 	}
-	go s.fork()
 	defer func() { _ = s.Close() }()
 	s.cgroups = &cgroups{dialect: version1(), bases: map[string]string{memory: t.TempDir()}, flags: os.O_WRONLY}
 	_, err = s.first()

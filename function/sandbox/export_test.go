@@ -2,6 +2,8 @@
 
 package sandbox
 
+import "syscall"
+
 // Refused are the numbers of all system calls that are known and refused.
 func Refused() []uint32 { return append(refused(), refusedToo()...) }
 
@@ -43,4 +45,11 @@ func (s *Sandbox) KillSpare() bool {
 func (s *Sandbox) Go(users, proc bool) {
 	s.Settle()
 	s.way = way{users, proc}
+}
+
+// KillNursery kills the process that stages are started from.
+func (s *Sandbox) KillNursery() error {
+	s.nursery.mu.Lock()
+	defer s.nursery.mu.Unlock()
+	return syscall.Kill(s.nursery.pid, syscall.SIGKILL)
 }

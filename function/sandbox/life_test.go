@@ -164,6 +164,35 @@ func TestSpareIsGone(t *testing.T) {
 	}
 }
 
+// TestNurseryIsGone: those that came from it stay, and others come.
+func TestNurseryIsGone(t *testing.T) {
+	s, _ := open(t)
+	sp := spec(t, "echo")
+	sp.Listen = true
+	p, err := s.Start(context.Background(), sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := collect(p)
+	conn := must(p.Listener.Accept())
+	s.Settle()
+	if err := s.KillNursery(); err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := run(t, s, spec(t, "hello")); said != "hello" {
+		t.Errorf("said %q", said)
+	}
+	_, _ = conn.Write([]byte("still\n"))
+	if said, err := bufio.NewReader(conn).ReadString('\n'); said != "still\n" {
+		t.Errorf("said %q, %v", said, err)
+	}
+	_ = conn.Close()
+	if exit := p.Wait(); exit.Code != 0 {
+		t.Errorf("it ended by %v", exit)
+	}
+	o.wait.Wait()
+}
+
 // TestManyAtOnce starts and ends several side by side.
 func TestManyAtOnce(t *testing.T) {
 	s, _ := open(t)

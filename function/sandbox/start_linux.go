@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -213,57 +212,36 @@ func (l *launch) open() error {
 	return nil
 }
 
-// fork starts the process as a stage.
+const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
+
+// fork has the nursery start the process as a stage.
 func (l *launch) fork() error {
-	attr := &syscall.ProcAttr{
-		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // of the stage: it is small, and soon over
-		Files: []uintptr{l.sandbox.host.devNull.Fd()},
-		Sys:   l.attributes(),
+	s := l.sandbox
+	flags, inside, ambient, born := uint64(spaces), 0, uint64(0), uint64(0)
+	if s.way.users {
+		flags |= unix.CLONE_NEWUSER
 	}
-	for _, f := range l.theirs {
-		attr.Files = append(attr.Files, f.Fd())
+	switch {
+	case s.way.users && s.host.uid == 0:
+		inside = insideUser
+	case s.way.users:
+		// The stage says who it is by itself: what is below /proc of a process
+		// that is not dumpable is not its user's to write.
+		ambient = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SETPCAP
 	}
+	files := append([]*os.File{s.host.devNull}, l.theirs...)
 	if l.group != nil {
-		for _, f := range l.group.tasks {
-			attr.Files = append(attr.Files, f.Fd())
+		files = append(files, l.group.tasks...)
+		if l.group.dir != nil {
+			files, born = append(files, l.group.dir), 1
 		}
 	}
-	pidfd := -1
-	attr.Sys.PidFD = &pidfd
-	var pid int
-	var err error
-	l.sandbox.forked(func() { pid, _, err = syscall.StartProcess("/proc/self/exe", []string{stage.Name}, attr) })
-	runtime.KeepAlive(l.group)
+	pid, pidfd, err := s.nursery.deliver(stage.Step{Op: stage.Fork, N: []uint64{flags, uint64(inside), uint64(l.seat), ambient, born}}, files)
 	l.closeTheirs()
 	if err != nil {
 		return fmt.Errorf("no process for a function: %w", err)
 	}
 	return l.process.born(pid, pidfd)
-}
-
-const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
-
-func (l *launch) attributes() *syscall.SysProcAttr {
-	s := l.sandbox
-	sys := &syscall.SysProcAttr{Setsid: true, Cloneflags: spaces}
-	if l.group != nil && l.group.dir != nil {
-		sys.UseCgroupFD, sys.CgroupFD = true, int(l.group.dir.Fd())
-	}
-	if !s.way.users {
-		return sys
-	}
-	sys.Cloneflags |= unix.CLONE_NEWUSER
-	if s.host.uid != 0 {
-		// The stage says who it is by itself: this process's files below /proc
-		// are not its own to write, since it is not dumpable.
-		sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
-		return sys
-	}
-	both := func(id int) []syscall.SysProcIDMap {
-		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: insideUser, HostID: id, Size: 1}}
-	}
-	sys.UidMappings, sys.GidMappings, sys.GidMappingsEnableSetgroups = both(l.seat), both(l.seat), true
-	return sys
 }
 
 // follow reads what becomes of the steps until the control socket is closed, by
@@ -287,16 +265,11 @@ func (l *launch) follow() error {
 
 // receive takes the socket that the stage listens on.
 func (l *launch) receive(oob []byte) error {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		return errors.Join(errors.New("the stage sent no descriptor"), err)
+	fd, err := descriptor(oob)
+	if err != nil {
+		return err
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return errors.Join(errors.New("the stage sent no descriptor"), err)
-	}
-	unix.CloseOnExec(fds[0])
-	f := os.NewFile(uintptr(fds[0]), "function")
+	f := os.NewFile(uintptr(fd), "function")
 	defer func() { _ = f.Close() }()
 	l.process.Listener, err = net.FileListener(f)
 	return err
