@@ -34,6 +34,7 @@ type draft struct {
 	users     *iam.Directory
 	rights    map[string]*policy.Policy // of APIs, by name
 	unknown   map[config.Pos]bool       // references to web ACLs that were reported
+	foreign   []warning                 // of roles that definitions name and nobody has here
 }
 
 // compile is pure: it reads nothing and opens nothing. What is wrong is added
@@ -120,8 +121,9 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		d.describe(e, r, match)
 		d.check(e, a, dep, r, report)
 		e.operation = d.requests(e, dep, r, report)
-		e.offers = d.offers(e, report)
+		e.offers = d.offers(e, a, all.tally)
 		d.checkCallers(e, a, dep, r, all.tally, report)
+		d.checkRole(e, a, r.Role, all.tally)
 		stage.Routes = append(stage.Routes, route.Route[*endpoint]{
 			Match: match, Headers: r.Match.Headers, Query: r.Match.Parameters(), At: r.At, Value: d.add(e),
 		})
@@ -165,6 +167,8 @@ func (d *draft) check(e *endpoint, a *API, dep *api.Deployment[Policies], r *api
 func (d *draft) checkCallers(e *endpoint, a *API, dep *api.Deployment[Policies], r *api.Resolved[Policies], tally *api.Tally, report *config.Report) {
 	switch {
 	case callersBroken(a, dep, r):
+	case e.policies.Authorize == nil && r.Request != nil && e.policies.APIKey != nil:
+		tally.Add(e.at, e.name, "nobody says who may call this, and an API key is no authorization: beside the definition write authorize: NAME with an authorizer, or authorize: none to let everybody in who has a key")
 	case e.policies.Authorize == nil && r.Request != nil:
 		tally.Add(e.at, e.name, "nobody says who may call this: beside the definition write authorize: NAME with an authorizer, or authorize: none to publish what it says no security for")
 	default:

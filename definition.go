@@ -10,10 +10,12 @@ import (
 	"gatehouse/api/openapi"
 	"gatehouse/auth"
 	"gatehouse/auth/jwt"
+	"gatehouse/auth/sigv4"
 	"gatehouse/authorize"
 	"gatehouse/config"
 	"gatehouse/iam/policy"
 	"gatehouse/throttle"
+	"gatehouse/usage"
 )
 
 // deployed is one deployment while its routes are compiled: what holds for all
@@ -21,6 +23,7 @@ import (
 type deployed struct {
 	base  Policies // of the stage, the API and the root of the definition
 	rules openapi.Rules
+	from  usage.Source // of API keys
 	tally *api.Tally
 }
 
@@ -28,6 +31,7 @@ func newDeployed(a *API, dep *api.Deployment[Policies]) *deployed {
 	s := &deployed{base: a.Policies.settled(), tally: &api.Tally{}}
 	if d := dep.Definition; d != nil {
 		s.rules = openapi.Rules{Security: d.Security, Schemes: d.Schemes, Authorizers: names(a.Authorizers)}
+		s.from = keySource(d.KeySource)
 		if d.Keys != nil {
 			s.base = a.Policies.over(d.Keys.Policies)
 		}
@@ -54,12 +58,29 @@ func (s *deployed) policies(r *api.Resolved[Policies]) Policies {
 			if level.Policies.Concurrent != nil {
 				atOnce = level.Policies.Concurrent
 			}
-		case !sayCallers(r.Levels[:i]):
-			p.Authorize = s.callers(level.Callers, r.Match.Route)
+		default:
+			if level.Callers.APIKey(&s.rules) {
+				p.APIKey = &usage.Rule{At: level.Callers.At, Want: usage.Required}
+			}
+			if !sayCallers(r.Levels[:i]) {
+				s.callers(&p, level.Callers, r.Match.Route)
+			}
 		}
 	}
 	p.Throttle, p.Concurrent = own, atOnce
+	p.APIKey = p.APIKey.From(s.from)
 	return p
+}
+
+// keySource is where API keys come from, as a definition says it.
+func keySource(said openapi.KeySource) usage.Source {
+	switch said {
+	case openapi.FromHeader:
+		return usage.Header
+	case openapi.FromAuthorizer:
+		return usage.Authorizer
+	}
+	return usage.Anywhere
 }
 
 // sayCallers reports whether one of levels says who may call.
@@ -69,16 +90,18 @@ func sayCallers(levels []api.Level[Policies]) bool {
 	})
 }
 
-// callers returns who may call, as a definition says it; where it cannot be
-// said here, that is a problem.
-func (s *deployed) callers(c *openapi.Callers, route string) *authorize.Config {
+// callers makes p say who may call as a definition says it; where it cannot be
+// said here, that is a problem. One that wants API keys alone says nothing of it.
+func (s *deployed) callers(p *Policies, c *openapi.Callers, route string) {
 	at := config.At{Pos: c.At}
 	who, problem := c.Authorize(&s.rules)
-	if problem != "" {
+	switch {
+	case problem != "":
 		s.tally.Add(c.At, route, problem)
-		return &authorize.Config{At: at, None: true} // so that nobody complains of it once more
+		p.Authorize = &authorize.Config{At: at, None: true} // so that nobody complains of it once more
+	case who.None || len(who.Any) > 0:
+		p.Authorize = &authorize.Config{At: at, None: who.None, Any: who.Any, Scopes: who.Scopes, AllScopes: who.AllScopes}
 	}
-	return &authorize.Config{At: at, None: who.None, Any: who.Any, Scopes: who.Scopes, AllScopes: who.AllScopes}
 }
 
 // apiThrottle returns the throttles of an API as a whole.
@@ -96,7 +119,7 @@ func (cfg *Config) adoptAuthorizers(report *config.Report) {
 		a := cfg.APIs[name]
 		for _, d := range a.definitions() {
 			for i := range d.Authorizers {
-				if said := &d.Authorizers[i]; a.adopt(said, report) && !said.IsCognito() {
+				if said := &d.Authorizers[i]; a.adopt(said, report) && !said.Signed && !said.IsCognito() {
 					cfg.warn(said.At, fmt.Sprintf("the keys of the authorizer %s are looked for at %s: where its issuer has them elsewhere, write it under authorizers", said.Name, said.Keys()))
 				}
 			}
@@ -136,7 +159,9 @@ func (a *API) adopt(said *openapi.Authorizer, report *config.Report) bool {
 		}
 		a.Authorizers[said.Name], a.adopted[said.Name] = c, true
 		c.Check(report)
-		c.JWT.Check(report)
+		if c.JWT != nil {
+			c.JWT.Check(report)
+		}
 		return true
 	case have.At.Pos != c.At.Pos && a.adopted[said.Name] && config.Digest(have) != config.Digest(c):
 		report.Errorf(said.At, "the authorizer %s is another one at %s: write it under authorizers, or call one of the two by another name", said.Name, have.Pos)
@@ -147,6 +172,9 @@ func (a *API) adopt(said *openapi.Authorizer, report *config.Report) bool {
 // authorizerOf returns an authorizer that a definition says.
 func authorizerOf(a *openapi.Authorizer) *auth.Config {
 	at := config.At{Pos: a.At}
+	if a.Signed {
+		return &auth.Config{At: at, Name: a.Name, IAM: &sigv4.Config{At: at, Body: 10 << 20, UnsignedPayload: "tls"}}
+	}
 	c := &jwt.Config{At: at, Issuer: a.Issuer, Audience: a.Audience, Leeway: config.Duration(30 * time.Second), Expiry: "required"}
 	c.JWKS = jwt.Source{Kind: jwt.URLSource, URL: a.Keys()}
 	var from jwt.From

@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,9 @@ func TestDefinitionPublishesNothing(t *testing.T) {
 	for _, tc := range []struct{ text, definition, want string }{
 		{"apis: {shop: {definition: d.yaml}}", "paths: {/a: {get: {x-amazon-apigateway-integration: {type: mock}}}, /b: {get: {x-amazon-apigateway-integration: {type: mock}}}}", "d.yaml:3:14: GET /a: nobody says who may call this: beside the definition write authorize: NAME with an authorizer, or authorize: none to publish what it says no security for (and so of one more operation)"},
 		{"apis: {shop: {definition: d.yaml}}", "paths: {/a: {get: {security: [], x-amazon-apigateway-integration: {type: mock}}}}", "nobody says who may call this"},
-		{"apis: {shop: {definition: d.yaml, authorize: none}}", "paths: {/a: {get: {security: [{key: []}], x-amazon-apigateway-integration: {type: mock}}}}\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}", "the security scheme key is no authorizer: an API key is no authorization"},
+		{"apis: {shop: {definition: d.yaml, authorize: none}}", "paths: {/a: {get: {security: [{key: []}], x-amazon-apigateway-integration: {type: mock}}}}\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}", "an API key is wanted and no usage plan holds for shop/$default"},
+		{"usage-plans: {a: {throttle: 1/s, apis: [shop]}}\napis: {shop: {definition: d.yaml}}", "paths: {/a: {get: {security: [{key: []}], x-amazon-apigateway-integration: {type: mock}}}}\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}", "nobody says who may call this, and an API key is no authorization"},
+		{"usage-plans: {a: {throttle: 1/s, apis: [shop]}}\napis: {shop: {authorize: none, definition: d.yaml}}", "x-amazon-apigateway-api-key-source: AUTHORIZER\npaths: {/a: {get: {security: [{key: []}], x-amazon-apigateway-integration: {type: mock}}}}\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}", "the definition takes API keys from authorizers alone"},
 		{"apis: {shop: {definition: {file: d.yaml, security: {key: nobody}}}}", "paths: {/a: {get: {security: [{key: []}], x-amazon-apigateway-integration: {type: mock}}}}\ncomponents: {securitySchemes: {key: {type: apiKey, name: x-api-key, in: header}}}", `unknown authorizer "nobody"`},
 		{"apis: {shop: {authorize: none, definition: {file: d.yaml, target: \"service:x\"}}}", "paths: {/a: {get: {}}}", `unknown service "x"`},
 		{"apis: {shop: {authorize: none, definition: d.yaml, routes: [{match: GET /x, target: mock, validate: true}]}}", "paths: {}", "no definition says what requests of this route are like"},
@@ -84,6 +87,57 @@ func TestDefinedPreflights(t *testing.T) {
 	for _, r := range cfg.Routes() {
 		if want := map[string]string{"GET /a": "c", "OPTIONS /a": "none"}[r.Route]; r.Authorize != want {
 			t.Errorf("%s: %s, want %s", r.Route, r.Authorize, want)
+		}
+	}
+}
+
+// Who names a role for credentials needs its trust.
+func TestDefinedCredentials(t *testing.T) {
+	const roles = `
+account: "123456789012"
+iam:
+  roles:
+    sender: {trust: [api:shop]}
+    other: {trust: [api:other]}
+    early: {trust: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {Service: apigateway.amazonaws.com}, Action: "sts:AssumeRole"}}}
+    narrow: {trust: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {Service: apigateway.amazonaws.com}, Action: "sts:AssumeRole", Condition: {ArnLike: {"aws:SourceArn": "arn:aws:execute-api:*:*:shop/*/GET/a"}}}}}
+    written: {trust: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {Service: apigateway.amazonaws.com}, Action: "sts:AssumeRole", Condition: {StringEquals: {"aws:SourceAccount": "123456789012"}}}}}
+    user: {trust: [user:ci]}
+  users: {ci: {}}
+apis:
+  other: {domains: [other.test], authorize: none, routes: [{match: GET /x, target: mock}]}
+  shop: {authorize: %s, authorizers: {signed: {iam: {}}, token: {jwt: {issuer: i, audience: a, jwks: development}}}, definition: {file: d.yaml, integrations: {"arn:aws:lambda:x": "http://127.0.0.1:1"}}, stages: {prod: {variables: {role: sender}}}}
+`
+	const ours = "arn:aws:iam::123456789012:role/"
+	for _, tc := range []struct{ role, authorize, want string }{
+		{ours + "sender", "none", ""},
+		{ours + "some/path/sender", "none", ""},
+		{ours + "${stageVariables.role}", "none", ""},
+		{ours + "early", "none", ""},
+		{ours + "narrow", "none", ""},
+		{ours + "written", "none", ""},
+		{"arn:aws:iam::999999999999:role/sender", "none", ""},
+		{callerRole, "signed", ""},
+		{callerRole, "none", "credentials are the caller's own, and the route lets everybody in"},
+		{callerRole, "{any: [signed, token]}", "not every caller signs"},
+		{ours + "other", "none", `GET /a: the role other does not trust the API, whose definition names it for its credentials: write trust: [api:shop] in iam.roles.other`},
+		{ours + "user", "none", "the role user does not trust the API"},
+		{ours + "nobody", "none", "the integration names the role nobody, which there is not"},
+		{ours + "${stageVariables.gone}", "none", `the stage has no variable "gone"`},
+		{"sender", "none", `the credentials "sender" are neither a role`},
+		{"arn:aws:iam::123456789012:user/ci", "none", "are neither a role"},
+		{"arn:aws:iam::123456789012:role/*", "none", "are neither a role"},
+	} {
+		for _, kind := range []string{"type: http_proxy, httpMethod: GET, uri: 'http://127.0.0.1:1/a'", "type: mock", "type: aws_proxy, uri: 'arn:aws:lambda:x'"} {
+			cfg, err := defined(t, fmt.Sprintf(roles, tc.authorize), "paths: {/a: {get: {x-amazon-apigateway-integration: {"+kind+", credentials: '"+tc.role+"'}}}}")
+			switch {
+			case tc.want == "" && err != nil:
+				t.Errorf("%s, %s: %v", tc.role, kind, err)
+			case tc.want != "" && (err == nil || !strings.Contains(strings.Join(strings.Fields(err.Error()), " "), tc.want)):
+				t.Errorf("%s, %s: %v\nwant %s", tc.role, kind, err, tc.want)
+			case err == nil && strings.Contains(strings.Join(cfg.Warnings(), "\n"), "is of another account") != strings.Contains(tc.role, "9999"):
+				t.Errorf("%s: %s", tc.role, cfg.Warnings())
+			}
 		}
 	}
 }

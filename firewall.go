@@ -1,7 +1,10 @@
 package gatehouse
 
 import (
+	"fmt"
+
 	"gatehouse/config"
+	"gatehouse/observe/accesslog"
 	"gatehouse/waf"
 )
 
@@ -11,11 +14,33 @@ func (cfg *Config) compileACLs(report *config.Report) {
 		return
 	}
 	cfg.acls = make(map[string]*waf.ACL, len(cfg.WAF))
+	o := waf.Options{Account: cfg.Account, Region: cfg.Region, Groups: cfg.Groups}
 	for _, name := range names(cfg.WAF) {
 		if c := cfg.WAF[name]; c != nil {
-			cfg.acls[name] = waf.Compile(c, waf.Options{Account: cfg.Account, Groups: cfg.Groups}, report)
+			a := waf.Compile(c, o, report)
+			cfg.acls[name], o.Sets = a, append(o.Sets, a.Sets()...)
 		}
 	}
+}
+
+// adoptRules has the web ACLs share what was compiled of equal content for those
+// of the configuration in force.
+func (cfg *Config) adoptRules(running *Config) {
+	for _, a := range cfg.acls {
+		for _, last := range running.acls {
+			a.Adopt(last)
+		}
+	}
+}
+
+// readsHandshakes reports whether a web ACL asks for fingerprints of TLS handshakes.
+func (cfg *Config) readsHandshakes() bool {
+	for _, a := range cfg.acls {
+		if a.ReadsHandshake() {
+			return true
+		}
+	}
+	return false
 }
 
 // acl returns the name of the web ACL; "" for none.
@@ -45,5 +70,28 @@ func (e *endpoint) aclConfig(cfg *Config) any {
 	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account}
 }
 
-// firewall is what outlives the filters that hold requests against web ACLs.
-func (l *leases) firewall() waf.Keepers { return waf.Keepers{Counts: l.acls} }
+// firewall is what outlives the filter that holds requests against a web ACL.
+func (l *leases) firewall(a *waf.ACL) waf.Keepers {
+	k := waf.Keepers{Counts: l.acls}
+	if file := l.aclLogs[a.LogFile()]; file != nil {
+		k.Log = file
+	}
+	return k
+}
+
+// openACLLogs opens the logs of the web ACLs that some route has.
+func (l *leases) openACLLogs(endpoints []*endpoint) error {
+	l.aclLogs = make(map[string]*accesslog.File)
+	for _, e := range endpoints {
+		path := e.acl.LogFile()
+		if path == "" || l.aclLogs[path] != nil {
+			continue
+		}
+		file, err := l.observe.File(path)
+		if err != nil {
+			return fmt.Errorf("the log of the web ACL %s: %w", e.acl.Name(), err)
+		}
+		l.aclLogs[path] = file
+	}
+	return nil
+}

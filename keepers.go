@@ -31,6 +31,7 @@ import (
 	"gatehouse/limit"
 	"gatehouse/mirror"
 	"gatehouse/observe"
+	"gatehouse/observe/accesslog"
 	"gatehouse/secrets"
 	"gatehouse/state"
 	"gatehouse/state/vault"
@@ -200,7 +201,8 @@ type leases struct {
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
 	acls        *waf.Lease
-	tunnels     *tunnel.Keeper // has nothing to lease
+	aclLogs     map[string]*accesslog.File // by path
+	tunnels     *tunnel.Keeper             // has nothing to lease
 	listeners   *edge.Lease
 	admin       *keeper.Lease[string, *admin.Listener]
 }

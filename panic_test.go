@@ -23,7 +23,7 @@ type booted struct {
 	end   func()
 }
 
-func boot(t *testing.T, text string) *booted {
+func boot(t testing.TB, text string) *booted {
 	t.Helper()
 	b := &booted{}
 	cfg, err := LoadText("gatehouse.yaml", []byte("data: "+strconv.Quote(t.TempDir())+text))

@@ -30,7 +30,7 @@ func (e *endpoint) path(p parts, l *leases) {
 	b.add("addresses", addresses.New(e.policies.Addresses))          // from where
 	b.add("limits", bound.Head(e.policies.Limits))
 	b.add("throttle", throttle.ByAddress(e.throttle, l.limits))         // strangers pay first
-	b.add("waf", waf.New(e.acl, l.firewall()))                          // malice ends before it costs anything
+	b.add("waf", waf.New(e.acl, l.firewall(e.acl)))                     // malice ends before it costs anything
 	b.add("auth", auth.New(p.authorizers, l.revoked))                   // who
 	b.add("authorize", authorize.New(e.policies.Authorize))             // may they
 	b.add("authorize", authorize.ByPolicy(e.rights))                    // by IAM policies

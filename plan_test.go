@@ -40,6 +40,8 @@ func TestPlan(t *testing.T) {
 		{"service", fmt.Sprintf(planText, secret, "1s", "GET /mock", 2), "[changed GET /orders [target]]"},
 		{"secret", fmt.Sprintf(planText, strings.Repeat("t", 32), "1s", "GET /mock", 1), "[changed GET /orders [authorize]]"},
 		{"compress", strings.Replace(fmt.Sprintf(planText, secret, "1s", "GET /mock", 1), "authorize: customers", "authorize: customers\n    compress: true", 1), "[changed GET /mock [compress] changed GET /orders [compress]]"},
+		{"limits of callers", strings.Replace(fmt.Sprintf(planText, secret, "1s", "GET /mock", 1), "authorize: customers", "authorize: customers\n    concurrent: 5", 1), "[changed GET /mock [concurrent] changed GET /orders [concurrent]]"},
+		{"keys", strings.Replace(fmt.Sprintf(planText, secret, "1s", "GET /mock", 1), "authorize: none}", "authorize: none, api-key: required}", 1) + "usage-plans: {gold: {throttle: 1/s, apis: [shop]}}\n", "[changed GET /mock [api-key]]"},
 		{"route", fmt.Sprintf(planText, secret, "1s", "PUT /mock", 1), "[added PUT /mock [] removed GET /mock []]"},
 	} {
 		var got []string

@@ -1,6 +1,9 @@
 package gatehouse
 
 import (
+	"fmt"
+	"slices"
+
 	"gatehouse/api"
 	"gatehouse/config"
 	"gatehouse/throttle"
@@ -18,8 +21,9 @@ func concurrent(a *API, dep *api.Deployment[Policies]) []throttle.ConcurrentLeve
 }
 
 // offers returns the plans whose keys a route takes, and reports a route that
-// wants a key which nobody can have.
-func (d *draft) offers(e *endpoint, report *config.Report) []usage.Offer {
+// wants a key which nobody can have. Of the operations of a definition that is told
+// once.
+func (d *draft) offers(e *endpoint, a *API, tally *api.Tally) []usage.Offer {
 	if e.policies.APIKey == nil || e.policies.APIKey.Want != usage.Required {
 		return nil
 	}
@@ -29,9 +33,24 @@ func (d *draft) offers(e *endpoint, report *config.Report) []usage.Offer {
 	}
 	offers := usage.OffersFor(plans, e.api, e.stage, e.name)
 	if len(offers) == 0 && !d.config.Broken("usage-plans") {
-		report.Errorf(e.policies.APIKey.At, "no usage plan holds for %s/%s, so nobody could call %s: write usage-plans: {NAME: {quota: {limit: 1000, per: day}, apis: [%s]}}", e.api, e.stage, e.name, e.api)
+		tally.Add(e.policies.APIKey.At, e.name, fmt.Sprintf("an API key is wanted and no usage plan holds for %s/%s, so nobody could call: write usage-plans: {NAME: {quota: {limit: 1000, per: day}, apis: [%s]}}", e.api, e.stage, e.api))
+	}
+	if e.policies.APIKey.Source == usage.Authorizer && !e.asksProgram(a) {
+		tally.Add(e.policies.APIKey.At, e.name, "the definition takes API keys from authorizers alone (x-amazon-apigateway-api-key-source), and none here can name one, so nobody could call: name an authorizer with http, or let the source be HEADER")
 	}
 	return offers
+}
+
+// asksProgram reports whether a program is among the route's authorizers: it alone
+// can say which API key a caller has.
+func (e *endpoint) asksProgram(a *API) bool {
+	if e.policies.Authorize == nil {
+		return false
+	}
+	return slices.ContainsFunc(e.policies.Authorize.Any, func(n config.Name) bool {
+		c := a.Authorizers[n.Value]
+		return c == nil || c.HTTP != nil
+	})
 }
 
 // checkPlans reports plans for what is not there. The endpoints are compiled.

@@ -23,6 +23,9 @@ import (
 func (g *Gateway) install(cfg *Config) error {
 	var report config.Report
 	d := compile(cfg, &report)
+	if snap := g.current.Load(); snap != nil {
+		cfg.adoptRules(snap.config)
+	}
 	d.users = d.users.With(g.keepers.access)
 	policies := edge.Compile(cfg.Listen, g.compilation(cfg), &report)
 	if err := config.NewErrors(&report, cfg.sources); err != nil {
@@ -79,7 +82,7 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes()}
 	if cfg.ACME != nil {
 		c.Challenge = g.keepers.acme.Challenge
 	}
@@ -93,6 +96,9 @@ func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 	observer, err := l.observe.Observer(d.config.Log, d.config.Account)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.openACLLogs(d.endpoints); err != nil {
 		return nil, err
 	}
 	if d.signsIdentity() {

@@ -120,8 +120,9 @@ func (e *endpoint) digests(cfg *Config) map[string]string {
 	sections := map[string]any{
 		"authorize": []any{p.Authorize, e.authorizerConfigs(cfg)}, "cedar": e.cedarConfig(cfg), "policy": e.policyConfigs(cfg), "identity": p.Identity,
 		"addresses": p.Addresses.Digest(), "gateway-responses": p.Responses,
-		"mirror":   []any{p.Mirror, e.serviceConfigs(cfg, e.shadow)},
-		"canary":   []any{e.canary, e.serviceConfigs(cfg, e.canaryTarget())},
+		"mirror":  []any{p.Mirror, e.serviceConfigs(cfg, e.shadow)},
+		"canary":  []any{e.canary, e.serviceConfigs(cfg, e.canaryTarget())},
+		"api-key": []any{p.APIKey, e.offers}, "concurrent": e.atOnce,
 		"throttle": e.throttle, "validate": []any{p.Validate, e.operation.Digest()}, "method": e.method, "mapping": e.mapping, "cors": p.CORS, "waf": e.aclConfig(cfg), "compress": p.Compress, "headers": p.Headers, "websocket": p.WebSocket, "timeout": e.timeout, "retries": e.retries(),
 		"limits": p.Limits, "allow-path": p.AllowPath, "hosts": e.hosts, "prefix": e.prefix, "variables": e.variables,
 		"target": []any{e.target, e.serviceConfigs(cfg, e.target)}, "rewrite": e.rewrite,

@@ -22,7 +22,8 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // Warnings returns what works but should be looked at, in the order of the
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), cfg.unused(), cfg.unfilledKeys(), cfg.definitionWarnings())
+	d := compile(cfg, &config.Report{})
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), d.unused(), cfg.unfilledKeys(), cfg.definitionWarnings(), d.foreign)
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})
@@ -59,8 +60,9 @@ func (cfg *Config) definitionWarnings() (out []warning) {
 }
 
 // unused warns of what is defined and leads nowhere.
-func (cfg *Config) unused() (out []warning) {
-	services, authorizers := cfg.used()
+func (d *draft) unused() (out []warning) {
+	cfg := d.config
+	services, authorizers := d.used()
 	for _, name := range names(cfg.Services) {
 		if !services[name] {
 			out = append(out, warning{cfg.Services[name].Pos, fmt.Sprintf("no route leads to the service %s", name)})
@@ -99,9 +101,9 @@ func (a *API) routeless() (out []warning) {
 }
 
 // used returns the services, and by API the authorizers, that routes name.
-func (cfg *Config) used() (services map[string]bool, authorizers map[[2]string]bool) {
+func (d *draft) used() (services map[string]bool, authorizers map[[2]string]bool) {
 	services, authorizers = make(map[string]bool), make(map[[2]string]bool)
-	for _, e := range compile(cfg, &config.Report{}).endpoints {
+	for _, e := range d.endpoints {
 		for _, to := range slices.Concat(e.target.Destinations, e.canaryTarget().Destinations, e.shadow.Destinations) {
 			if to.Kind == api.Service {
 				services[to.Name] = true

@@ -17,6 +17,7 @@ type Resolved[P any] struct {
 	Request *openapi.Request
 	Method  string           // what the target is asked by; "" for the client's own
 	Mapping *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
+	Role    config.Name      // the ARN that the integration names for its credentials; "" for none
 
 	target  Target
 	rewrite config.Template
@@ -190,6 +191,13 @@ func (r *resolver[P]) aim(out *Resolved[P], o *openapi.Operation[Keys[P]], keys 
 
 // integrate makes the target of an integration.
 func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]], match string) {
+	if !r.dep.At.Broken("variables") {
+		role, why := i.Role(r.dep.Variables)
+		if why != "" {
+			r.tally.Add(role.At, match, why)
+		}
+		out.Role = role
+	}
 	if i.Mock != nil && i.Unread == "" {
 		out.target = Target{At: i.At, Destinations: []Destination{{
 			Kind: Mock, Status: i.Mock.Status, Mock: i.Mock, Weight: 1, At: i.At,

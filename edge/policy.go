@@ -84,6 +84,8 @@ type Compilation struct {
 	Tickets *Tickets
 	// Clients say on which domains clients are asked for certificates.
 	Clients []Clients
+	// Fingerprints says that somebody asks for those of TLS handshakes.
+	Fingerprints bool
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies

@@ -75,6 +75,9 @@ func (p *Policy) compileTLS(t *TLS, c Compilation, report *config.Report) bool {
 	if len(c.Clients) > 0 {
 		p.tls.GetConfigForClient = asking(p.tls, &c)
 	}
+	if c.Fingerprints {
+		p.tls.GetConfigForClient = printing(p.tls.GetConfigForClient)
+	}
 	return true
 }
 
@@ -107,7 +110,7 @@ func tlsKey(t *TLS, c Compilation, process string) string {
 	for _, clients := range c.Clients {
 		part([]byte(clients.key()))
 	}
-	fmt.Fprintf(h, "acme:%v:%v:", t.Certificates.ACME, c.Challenge != nil)
+	fmt.Fprintf(h, "acme:%v:%v:%v:", t.Certificates.ACME, c.Challenge != nil, c.Fingerprints)
 	if t.Certificates.issues() {
 		domains := slices.Clone(c.Domains)
 		slices.Sort(domains)

@@ -178,11 +178,10 @@ func (p *Path) unescape(raw string) (string, error) {
 		if i+2 >= len(raw) {
 			return "", ErrPathEncoding
 		}
-		hi, lo := unhex(raw[i+1]), unhex(raw[i+2])
-		if hi > 15 || lo > 15 {
+		c, ok := Unhex(raw[i+1], raw[i+2])
+		if !ok {
 			return "", ErrPathEncoding
 		}
-		c = hi<<4 | lo
 		if c < 0x20 || c == 0x7f {
 			return "", ErrPathControl
 		}
@@ -208,18 +207,6 @@ func (p *Path) noteEncoded(c byte) {
 	case '\\':
 		p.Oddities |= Backslash
 	}
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }
 
 // Ask makes query what the target is asked for, without "?". What the client

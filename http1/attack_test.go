@@ -28,7 +28,7 @@ func (e *engine) serves() {
 	e.t.Helper()
 	c := e.dial()
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != 200 {
 		e.t.Errorf("others are not served: %v", err)
@@ -55,7 +55,7 @@ func (e *engine) crowd(n int, say func(i int, c net.Conn)) int64 {
 
 // What strangers may make the engine hold for each of their connections, the
 // test's own ends of them included. Each attack is held off by a limit, and
-// others are served meanwhile.
+// others are served meanwhile, which the race detector looks at as well.
 func TestCrowds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens thousands of sockets")
@@ -94,10 +94,10 @@ func TestCrowds(t *testing.T) {
 				io.Copy(io.Discard, r.Body)
 				io.WriteString(w, "some answer")
 			})
-			if each := e.crowd(crowd, tt.say); each > tt.most {
-				t.Errorf("%d bytes for each connection", each)
-			} else {
-				t.Logf("%d bytes for each connection", each)
+			each := e.crowd(crowd, tt.say)
+			t.Logf("%d bytes for each connection", each)
+			if each > tt.most && !raceDetector {
+				t.Errorf("more than %d", tt.most)
 			}
 		})
 	}

@@ -45,6 +45,12 @@ func (l *Lease) Observer(c LogConfig, account string) (*Observer, error) {
 	return o, nil
 }
 
+// File returns a log that is no access log, but is written, followed and opened
+// anew as those are.
+func (l *Lease) File(path string) (*accesslog.File, error) {
+	return l.files.Get(path, func() (*accesslog.File, error) { return l.keeper.open(path) })
+}
+
 // Route returns the counters of a route. With an empty route they are those of
 // the API's requests that no route matches; with all empty, of those that no
 // API serves.

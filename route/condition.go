@@ -94,11 +94,10 @@ func decodesTo(raw, plain string) bool {
 			if i+2 >= len(raw) {
 				return false
 			}
-			hi, lo := unhex(raw[i+1]), unhex(raw[i+2])
-			if hi > 15 || lo > 15 {
+			var ok bool
+			if c, ok = exchange.Unhex(raw[i+1], raw[i+2]); !ok {
 				return false
 			}
-			c = hi<<4 | lo
 			i += 2
 		}
 		if n == len(plain) || plain[n] != c {
@@ -107,16 +106,4 @@ func decodesTo(raw, plain string) bool {
 		n++
 	}
 	return n == len(plain)
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }

@@ -122,6 +122,9 @@ func (s *Store) recognise(ctx context.Context, kv jetstream.KeyValue) error {
 	if born.Equal(s.born) {
 		return nil
 	}
+	if !s.born.IsZero() {
+		s.anew.Add(1)
+	}
 	s.born = born
 	for _, t := range s.tables {
 		for id, r := range t.rows {

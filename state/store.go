@@ -52,6 +52,7 @@ type Store struct {
 	cancel  context.CancelFunc
 	ended   chan struct{}
 	again   chan struct{} // of size 1: the engine is to be looked at anew
+	anew    atomic.Uint64 // how often the engine was found to be another one
 
 	mu     sync.Mutex
 	engine *engine
@@ -79,6 +80,11 @@ func (s *Store) Opened() bool { return s.opened.Load() }
 // what it last said. Where it is not, who asks for a key must not be told that
 // it is unknown.
 func (s *Store) Loaded() bool { return s.loaded.Load() }
+
+// Anew returns how often the engine was found to be another one than before, as
+// where its servers were set up anew: what it says then is not news of what it said
+// before.
+func (s *Store) Anew() uint64 { return s.anew.Load() }
 
 // Writable reports whether a write can be tried now.
 func (s *Store) Writable() bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -173,5 +174,27 @@ func TestArchitectureTestsAreListed(t *testing.T) {
 				t.Errorf("test/README.md does not say what %s is for", file)
 			}
 		}
+	}
+}
+
+// doc.go draws the chain as path.go builds it: the same filters in the same order.
+func TestArchitectureDrawnPath(t *testing.T) {
+	path, err := os.ReadFile("../path.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var built []string
+	for _, added := range regexp.MustCompile(`\bb\.add\("([a-z]+)"`).FindAllStringSubmatch(string(path), -1) {
+		built = append(built, added[1])
+	}
+	_, drawing, _ := strings.Cut(string(doc), "\tthe chain ")
+	drawing, _, found := strings.Cut(drawing, "(")
+	drawn := strings.Fields(strings.NewReplacer("//", "", "|", "").Replace(drawing))
+	if built = slices.Compact(built); !found || len(built) < 10 || !slices.Equal(built, drawn) {
+		t.Errorf("path.go builds %v\ndoc.go draws  %v", built, drawn)
 	}
 }

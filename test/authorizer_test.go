@@ -17,6 +17,7 @@ import (
 //	broken    status 500
 //	odd       an answer that is none
 //	times     yes, with the number of questions so far as context.n
+//	keyed:KEY format 1.0: all of the APIs mail and shop, by the API key KEY
 func (s *stage) program() string {
 	if s.asked != "" {
 		return s.asked
@@ -30,6 +31,11 @@ func (s *stage) program() string {
 		}
 		_ = json.NewDecoder(r.Body).Decode(&event)
 		token := strings.TrimPrefix(strings.Join(append(event.Identity, event.Token), ""), "Bearer ")
+		if key, ok := strings.CutPrefix(token, "keyed:"); ok {
+			fmt.Fprintf(w, `{"principalId": "kim", "usageIdentifierKey": %q, "policyDocument": {"Version": "2012-10-17", "Statement": [
+				{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": ["arn:aws:execute-api:*:*:mail/*", "arn:aws:execute-api:*:*:shop/*"]}]}}`, key)
+			return
+		}
 		switch token {
 		case "reader":
 			fmt.Fprint(w, `{"principalId": "rita", "context": {"tier": "gold"}, "policyDocument": {"Version": "2012-10-17", "Statement": [

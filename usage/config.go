@@ -155,10 +155,31 @@ type Requirement string
 // Required is the Requirement of an API key.
 const Required Requirement = "required"
 
+// Source is where the API key of a request is taken from.
+type Source string
+
+// The sources.
+const (
+	Anywhere   Source = ""           // from the authorizer where it says one, or else from the header
+	Header     Source = "header"     // from x-api-key alone
+	Authorizer Source = "authorizer" // from what the authorizer says alone
+)
+
 // Rule is what a route says of API keys, with its place.
 type Rule struct {
-	At   config.Pos
-	Want Requirement
+	At     config.Pos
+	Want   Requirement
+	Source Source
+}
+
+// From returns the rule with keys taken from a source; r itself for anywhere.
+func (r *Rule) From(s Source) *Rule {
+	if r == nil || s == Anywhere {
+		return r
+	}
+	from := *r
+	from.Source = s
+	return &from
 }
 
 // UnmarshalConfig reads "required" or "none".

@@ -20,13 +20,14 @@ func Require(rule *Rule, offers []Offer, k *Keeper) func(http.Handler) http.Hand
 		plans[o.Plan.Name] = true
 	}
 	r := &exchange.Rule{Filter: "usage", Name: "api-key required", At: rule.At}
-	return func(next http.Handler) http.Handler { return &gate{plans, r, k, next} }
+	return func(next http.Handler) http.Handler { return &gate{plans, r, rule.Source, k, next} }
 }
 
 // gate is one step of a route's path. It is immutable.
 type gate struct {
 	plans  map[string]bool
 	rule   *exchange.Rule
+	source Source
 	keeper *Keeper
 	next   http.Handler
 }
@@ -48,11 +49,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // identify finds the request's key: the one that the authorizer says the caller
-// has, or else the header's.
+// has, or else the header's; where the route says a source, that one's alone.
 func (g *gate) identify(x *exchange.Exchange, r *http.Request) (*entry, Problem) {
 	var value string
-	if x.Principal != nil {
+	if x.Principal != nil && g.source != Header {
 		value = x.Principal.UsageKey
+	}
+	if value == "" && g.source == Authorizer {
+		return nil, Missing
 	}
 	if value == "" {
 		switch values := r.Header[headerName]; len(values) {
@@ -74,7 +78,7 @@ func (g *gate) identify(x *exchange.Exchange, r *http.Request) (*entry, Problem)
 func (p Problem) detail() string {
 	switch p {
 	case Missing:
-		return "the request carries no API key (x-api-key)"
+		return "the request carries no API key (x-api-key), and no authorizer says which one the caller has"
 	case Disabled:
 		return "the API key is disabled"
 	case Expired:

@@ -3,6 +3,8 @@ package validate
 import (
 	"strings"
 	"unicode/utf8"
+
+	"gatehouse/exchange"
 )
 
 func maybeDecoded(s string, encoded bool) (string, bool) {
@@ -27,27 +29,15 @@ func decoded(s string) (string, bool) {
 			if i+2 >= len(s) {
 				return "", false
 			}
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi > 15 || lo > 15 {
+			plain, ok := exchange.Unhex(s[i+1], s[i+2])
+			if !ok {
 				return "", false
 			}
-			b = append(b, hi<<4|lo)
+			b = append(b, plain)
 			i += 2
 		default:
 			b = append(b, c)
 		}
 	}
 	return string(b), utf8.Valid(b)
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }

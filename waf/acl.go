@@ -4,22 +4,28 @@ import (
 	"time"
 
 	"gatehouse/exchange"
+	"gatehouse/waf/crs"
 	"gatehouse/waf/field"
 	"gatehouse/waf/match"
+	"gatehouse/waf/record"
 	"gatehouse/waf/rule"
 	"gatehouse/waf/ruleset"
 )
 
 // ACL is a web ACL compiled. It is immutable and safe for concurrent use.
 type ACL struct {
-	name   string
-	rules  []entry
-	last   entry // what the default does
-	plan   field.Plan
-	limits field.Limits
-	budget time.Duration
-	passes bool // a request whose inspection fails goes on
-	marks  bool // some rule tells the service by headers
+	name      string
+	rules     []entry
+	last      entry // what the default does
+	plan      field.Plan
+	limits    field.Limits
+	budget    time.Duration
+	countries match.Countries // nil where none is known
+	log       *record.Config
+	id        string // as AWS writes it: an ARN
+	sets      []*crs.Set
+	passes    bool // a request whose inspection fails goes on
+	marks     bool // some rule tells the service by headers
 
 	failure *exchange.Rule
 	rates   []match.Rate
@@ -47,7 +53,26 @@ type header struct{ name, value string }
 func (a *ACL) Name() string { return a.name }
 
 // ReadsBody reports whether some rule inspects bodies.
-func (a *ACL) ReadsBody() bool { return a.plan.ReadsBody() }
+func (a *ACL) ReadsBody() bool { return a.plan.ReadsBody() || len(a.sets) > 0 }
+
+// LogFile returns the path of the ACL's log; "" for none.
+func (a *ACL) LogFile() string {
+	if a == nil || a.log == nil {
+		return ""
+	}
+	return a.log.File.Value
+}
+
+// Adopt takes the engines of rule sets over that an ACL of the configuration
+// before has, of the same content. It is called before the ACL serves.
+func (a *ACL) Adopt(last *ACL) {
+	if last == nil {
+		return
+	}
+	for _, s := range a.sets {
+		s.Adopt(last.sets)
+	}
+}
 
 // ReadsHandshake reports whether some rule inspects the TLS handshake.
 func (a *ACL) ReadsHandshake() bool { return a != nil && a.plan.ReadsHandshake() }

@@ -9,6 +9,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/exchange"
 	"gatehouse/waf/aws"
+	"gatehouse/waf/crs"
 	"gatehouse/waf/field"
 	"gatehouse/waf/match"
 	"gatehouse/waf/rule"
@@ -16,7 +17,9 @@ import (
 
 // Options are what ACLs are compiled with.
 type Options struct {
-	Account   string // in the names of labels
+	Account   string     // in the names of labels
+	Region    string     // in the ACL's own name, in logs
+	Sets      []*crs.Set // rule sets that were compiled for ACLs before this one
 	Groups    map[string]*Group
 	Countries match.Countries // nil where the gateway does not know any
 	Counted   bool            // the gateway counts for rate statements
@@ -27,6 +30,7 @@ type Options struct {
 type compiler struct {
 	match.Compiler
 	acl       *ACL
+	older     []*crs.Set
 	account   string
 	challenge bool
 	groups    map[string]*source
@@ -48,7 +52,7 @@ func Compile(c *Config, o Options, report *config.Report) *ACL {
 	a := &ACL{name: c.Name, budget: c.Budget.D(), passes: c.OnError == "pass"}
 	a.limits = field.Limits{Body: c.inspected(), Beyond: c.Body.Beyond == "continue", Unseen: c.Body.Streams == "continue"}
 	a.failure = &exchange.Rule{Filter: "waf", Name: c.Name + " inspection", At: c.Of("inspect-body")}
-	k := &compiler{acl: a, account: o.Account, challenge: o.Challenge, groups: c.groups(o.Groups)}
+	k := &compiler{acl: a, older: o.Sets, account: o.Account, challenge: o.Challenge, groups: c.groups(o.Groups)}
 	k.Compiler = match.Compiler{Plan: &a.plan, Report: report, Counted: o.Counted}
 	s := &source{name: c.Name, at: c.At, rules: c.Rules, sets: c.Sets, regex: c.Regex, from: c.Import}
 	if c.Import != nil {
@@ -59,6 +63,8 @@ func Compile(c *Config, o Options, report *config.Report) *ACL {
 	a.rules = k.rules(s.rules, "")
 	a.last = k.last(c)
 	a.rates = k.Rates
+	a.countries = o.Countries
+	a.log, a.id = c.Log, "arn:aws:wafv2:"+o.Region+":"+o.Account+":regional/webacl/"+c.Name+"/"+c.Name
 	return a
 }
 
@@ -156,8 +162,12 @@ func (k *compiler) entry(r *rule.Rule, prefix string) entry {
 		e.labels = append(e.labels, k.Scope.Context+":"+l)
 	}
 	e.insert = k.inserts(&e.action)
-	if r.Group != "" {
+	switch {
+	case r.Group != "":
 		k.group(&e, r)
+		return e
+	case r.CRS != nil:
+		k.coreRuleSet(&e, r)
 		return e
 	}
 	if e.action.Kind == rule.Challenge && !k.challenge {

@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/waf/aws"
+	"gatehouse/waf/record"
 	"gatehouse/waf/rule"
 )
 
@@ -19,6 +20,7 @@ type Config struct {
 	OnError string               `yaml:"on-error" default:"block" enum:"block|pass" doc:"what becomes of a request whose inspection fails, or takes more than the budget; it is counted either way"`
 	Sets    map[string]*rule.Set `yaml:"ip-sets" doc:"sets of addresses that rules name"`
 	Regex   map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that rules name"`
+	Log     *record.Config       `yaml:"log" doc:"where it writes what it made of requests, as AWS WAF's logs"`
 	Rules   []*rule.Rule         `yaml:"rules" doc:"the rules, in this order"`
 }
 

@@ -31,7 +31,7 @@ type ruleCounts struct {
 func (*ruleCounts) Retire() {}
 
 // reasons are why inspections fail.
-var reasons = [...]string{reasonBeyond, reasonUnseen, reasonBudget, reasonBody, reasonError}
+var reasons = [...]string{reasonBeyond, reasonUnseen, reasonBudget, reasonBody, reasonError, reasonCoded}
 
 // failures is how often the inspection by an ACL failed, and why.
 type failures struct{ n [len(reasons)]atomic.Uint64 }

@@ -23,6 +23,7 @@ const (
 	reasonUnseen = "body-unseen"
 	reasonBudget = "budget"
 	reasonBody   = "body"
+	reasonCoded  = "compressed" // of rule sets
 	reasonError  = "error"
 )
 

@@ -23,6 +23,8 @@ type Challenger interface {
 // Keepers are what outlives the filter.
 type Keepers struct {
 	Counts    *Lease
+	Log       Lines      // nil for none
+	Always    bool       // Log gets every request, also of an ACL that has no log
 	Challenge Challenger // nil for none
 }
 
@@ -31,7 +33,7 @@ func New(a *ACL, k Keepers) func(http.Handler) http.Handler {
 	if a == nil {
 		return nil
 	}
-	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge}
+	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge, journal: k.journal(a)}
 	return func(next http.Handler) http.Handler {
 		f := f
 		f.next = next
@@ -44,6 +46,7 @@ type filter struct {
 	acl       *ACL
 	counts    *Counts
 	challenge Challenger
+	journal   *journal // nil for none
 	next      http.Handler
 }
 
@@ -56,6 +59,9 @@ type visit struct {
 	done   *entry // what decided; nil where something failed
 	fails  failure
 	refuse exchange.Refusal // of a rule set
+
+	notes   []note // for the log
+	inGroup string
 }
 
 var visits = sync.Pool{New: func() any { return &visit{} }}
@@ -72,6 +78,9 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if end.entry != nil {
 		end.detail = v.detail()
 	}
+	if f.journal != nil {
+		f.journal.write(x, r, v.notes, &end, outcome, f.country(x))
+	}
 	v.release()
 	switch outcome {
 	case passes:
@@ -86,7 +95,8 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (v *visit) release() {
 	v.End()
 	clear(v.insert[:cap(v.insert)])
-	*v = visit{Request: v.Request, insert: v.insert[:0]}
+	clear(v.notes[:cap(v.notes)])
+	*v = visit{Request: v.Request, insert: v.insert[:0], notes: v.notes[:0]}
 	visits.Put(v)
 }
 
@@ -165,6 +175,9 @@ func (v *visit) act(e *entry, label bool) (outcome, bool) {
 		kind = rule.Count // as AWS WAF does with a good token
 	}
 	v.filter.counts.add(e.index, kind)
+	if label {
+		v.note(e, kind, nil)
+	}
 	switch kind {
 	case rule.Count:
 		v.insert = append(v.insert, e.insert...)
@@ -190,7 +203,9 @@ func (v *visit) act(e *entry, label bool) (outcome, bool) {
 // group goes through a group's rules. What they decide is counted alone where the
 // ACL says so of the group.
 func (v *visit) group(e *entry) (outcome, bool) {
+	v.inGroup = e.name
 	result, decided := v.rules(e.group)
+	v.inGroup = ""
 	if !decided || v.done == nil {
 		return result, decided
 	}
@@ -200,7 +215,7 @@ func (v *visit) group(e *entry) (outcome, bool) {
 	}
 	v.filter.counts.add(e.index, rule.Count)
 	v.X.Trail.Add(e.rule, exchange.Counted, "in place of what "+v.done.name+" does")
-	v.done = nil
+	v.done, v.refuse = nil, exchange.Refusal{}
 	return passes, false
 }
 
@@ -208,16 +223,25 @@ func (v *visit) group(e *entry) (outcome, bool) {
 func (v *visit) engine(e *entry) (outcome, bool) {
 	v.spent.Pause() // it has a budget of its own
 	defer v.spent.Resume()
-	verdict := e.engine.Inspect(v.X, v.R)
+	verdict := e.engine.Inspect(v.X, v.R, v.filter.late(v.X, v.R, e))
+	for _, reason := range [...]string{verdict.Failed, verdict.Unseen} {
+		if reason != "" {
+			v.filter.counts.fail(reason)
+		}
+	}
 	v.X.Labels = append(append(v.X.Labels, verdict.Labels...), e.labels...)
 	switch {
 	case verdict.Refusal.Status != 0:
 		v.filter.counts.add(e.index, rule.Block)
+		v.note(e, rule.Block, &verdict)
 		v.done, v.refuse = e, verdict.Refusal
 		return blocked, true
 	case verdict.Detail != "":
 		v.filter.counts.add(e.index, rule.Count)
+		v.note(e, rule.Count, &verdict)
 		v.X.Trail.Add(e.rule, exchange.Counted, verdict.Detail)
+	case len(verdict.Matches) > 0:
+		v.note(e, rule.Count, &verdict)
 	}
 	return passes, false
 }

@@ -17,6 +17,7 @@ type Definition[K any] struct {
 	Operations  []Operation[K]
 	Authorizers []Authorizer
 	Policy      *config.Value // the API's resource policy, an IAM policy document; nil for none
+	KeySource   KeySource     // where API keys come from; "" where it does not say
 	Warnings    []Warning
 	Schemes     map[string]Scheme // how callers are known, by name
 	Read        bool              // the file could be read, at least in part
@@ -90,16 +91,17 @@ func (o *Operation[K]) Match() string { return o.Method + " " + o.Path }
 
 // Integration is what answers an operation.
 type Integration[K any] struct {
-	At      config.Pos
-	Unread  string   // what it says and cannot be done here, and the cure; "" for nothing
-	Cannot  string   // why its address cannot be used, unless options name what stands for it; "" where it can
-	Address string   // http://HOST:PORT of a proxy; may hold ${stageVariables.NAME}
-	Names   []string // by which Options.Integrations may know it, the first that is there counts; may hold stage variables
-	Private bool     // it is behind a VPC link: the address leads nowhere by itself
-	Method  string   // what the service is asked by; "" for the client's own
-	Mock    *Mock    // in place of Address
-	Mapping *Mapping // how requests and answers are made anew; nil where they pass as they are
-	Keys    *K       // rewrite, headers and timeout as the integration says them; nil for nothing
+	At          config.Pos
+	Unread      string      // what it says and cannot be done here, and the cure; "" for nothing
+	Cannot      string      // why its address cannot be used, unless options name what stands for it; "" where it can
+	Address     string      // http://HOST:PORT of a proxy; may hold ${stageVariables.NAME}
+	Names       []string    // by which Options.Integrations may know it, the first that is there counts; may hold stage variables
+	Private     bool        // it is behind a VPC link: the address leads nowhere by itself
+	Credentials config.Name // the ARN of whom requests are signed for; may hold stage variables
+	Method      string      // what the service is asked by; "" for the client's own
+	Mock        *Mock       // in place of Address
+	Mapping     *Mapping    // how requests and answers are made anew; nil where they pass as they are
+	Keys        *K          // rewrite, headers and timeout as the integration says them; nil for nothing
 }
 
 // Mock is an answer of the gateway's own.
@@ -139,7 +141,7 @@ func (Definition[K]) ConfigSchema() *config.Schema {
 // fill decodes what was read into the keys of the configuration.
 func (d *Definition[K]) fill(r *reader) {
 	d.Read = true
-	d.Authorizers, d.Policy, d.Warnings, d.Schemes = r.authorizers, r.policy, r.warnings, r.schemes
+	d.Authorizers, d.Policy, d.Warnings, d.Schemes, d.KeySource = r.authorizers, r.policy, r.warnings, r.schemes, r.keySource
 	d.Keys = decode[K](r, r.keys)
 	paths := make(map[*section]*K) // one for all operations of a path
 	for i := range r.operations {
@@ -159,7 +161,7 @@ func integrationOf[K any](r *reader, i *integration) *Integration[K] {
 		return nil
 	}
 	return &Integration[K]{
-		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Method: i.method, Mock: i.mock, Mapping: i.mapping,
+		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Credentials: i.role, Method: i.method, Mock: i.mock, Mapping: i.mapping,
 		Keys: decode[K](r, i.keys),
 	}
 }

@@ -116,8 +116,11 @@ func (r *reader) rootKeys() {
 	r.gatewayResponses(find(r.root, amazon+"gateway-responses"))
 	r.compression(find(r.root, amazon+"minimum-compression-size"))
 	r.policy = find(r.root, amazon+"policy")
-	if v := find(r.root, amazon+"api-key-source"); v != nil && v.Text != "HEADER" && v.Text != "AUTHORIZER" {
-		r.Errorf(v.Pos, "%sapi-key-source is HEADER or AUTHORIZER", amazon)
+	if v := find(r.root, amazon+"api-key-source"); v != nil {
+		r.keySource = KeySource(strings.Clone(v.Text))
+		if r.keySource != FromHeader && r.keySource != FromAuthorizer {
+			r.Errorf(v.Pos, "%sapi-key-source is HEADER or AUTHORIZER", amazon)
+		}
 	}
 	if v := find(r.root, amazon+"binary-media-types"); v != nil {
 		r.is(v, config.List, amazon+"binary-media-types") // bodies pass as they are, of every type

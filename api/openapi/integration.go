@@ -17,6 +17,7 @@ type integration struct {
 	address string
 	names   []string
 	private bool
+	role    config.Name
 	method  string
 	mock    *Mock
 	mapping *Mapping
@@ -50,6 +51,9 @@ func (r *reader) integration(operation *config.Value, o *operationHead) *integra
 	}
 	i := &integration{at: at, keys: &section{where: o.name()}}
 	i.keys.value.Kind, i.keys.value.Pos, i.keys.value.File = config.Map, v.Pos, v.File
+	if role := find(v, "credentials"); role != nil && role.Kind == config.Scalar {
+		i.role = config.Name{Value: strings.Clone(role.Text), At: role.Pos}
+	}
 	switch kind := strings.ToLower(r.word(v, "type")); kind {
 	case "http_proxy":
 		r.proxy(i, v, o)
@@ -300,6 +304,13 @@ func (i *Integration[K]) Place(options *Options, variables map[string]string) (t
 	}
 	address, problem := expand(i.Address, variables)
 	return config.Name{Value: address, At: i.At}, problem
+}
+
+// Role returns the ARN of whom requests are signed for, with the stage's variables
+// in their places; "" for nobody. Why is what keeps it from being one.
+func (i *Integration[K]) Role(variables map[string]string) (role config.Name, why string) {
+	text, why := expand(i.Credentials.Value, variables)
+	return config.Name{Value: text, At: i.Credentials.At}, why
 }
 
 // expand puts the stage's variables into a text.

@@ -276,6 +276,8 @@ components:
     jwt: {type: oauth2, flows: {}, x-amazon-apigateway-authorizer: {type: jwt, identitySource: $request.header.X-Token, jwtConfiguration: {issuer: https://login.test/, audience: [a, b]}}}
     bearer: {type: http, scheme: bearer}
     key: {type: apiKey, name: x-api-key, in: header}
+    asked: {type: apiKey, name: x-api-key, in: query}
+    own: {type: apiKey, name: x-api-key, in: header, x-amazon-apigateway-authtype: custom, x-amazon-apigateway-authorizer: {type: token, authorizerUri: arn}}
     sigv4: {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: awsSigv4}
     lambda: {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: custom, x-amazon-apigateway-authorizer: {type: request, authorizerUri: arn}}
     pool: {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: cognito_user_pools, x-amazon-apigateway-authorizer: {type: cognito_user_pools, providerARNs: ["arn:aws:cognito-idp:eu-west-1:1:userpool/eu-west-1_Ab"]}}
@@ -289,9 +291,19 @@ components:
 		{`{security: [{bearer: []}]}`, `, security: {bearer: none}`, "none"},
 		{`{security: [{bearer: []}, {key: []}]}`, `, security: {bearer: none, key: none}`, "none"},
 		{`{security: [{bearer: []}]}`, "", "! the security scheme bearer is no authorizer. Write"},
-		{`{security: [{key: []}]}`, "", "! the security scheme key is no authorizer: an API key is no authorization, and api-key: required"},
-		{`{security: [{sigv4: []}]}`, "", "! the security scheme sigv4 is no authorizer: signatures by SigV4 are not verified by this version. Write"},
-		{`{x-amazon-apigateway-auth: {type: AWS_IAM}}`, "", "! the security scheme AWS_IAM is no authorizer: signatures by SigV4"},
+		{`{security: [{key: []}]}`, "", "with a key"},
+		{`{security: [{key: []}, {jwt: [a]}]}`, "", "jwt one of a with a key"},
+		{`{security: [{jwt: []}, {key: []}]}`, "", "jwt with a key"},
+		{`{security: [{jwt: [], key: []}]}`, "", "jwt with a key"},
+		{`{security: [{key: []}, {bearer: []}]}`, `, security: {bearer: none}`, "none with a key"},
+		{`{security: [{key: []}]}`, `, security: {key: customers}`, "customers"},
+		{`{security: [{key: []}, {}]}`, "", "! security holds {}"},
+		{`{security: [{asked: []}]}`, "", "! the security scheme asked is no authorizer: API keys of usage plans come in the header x-api-key, not in query. Write"},
+		{`{security: [{own: []}]}`, "", "! the security scheme own is no authorizer: authorizers that are functions come with a later version. Write"},
+		{`{security: [{sigv4: []}]}`, "", "sigv4"},
+		{`{security: [{key: []}, {sigv4: []}]}`, "", "sigv4 with a key"},
+		{`{security: [{key: []}], x-amazon-apigateway-auth: {type: AWS_IAM}}`, "", "AWS_IAM with a key"},
+		{`{x-amazon-apigateway-auth: {type: AWS_IAM}}`, "", "AWS_IAM"},
 		{`{x-amazon-apigateway-auth: {type: NONE}}`, "", "nothing"},
 		{`{security: [{lambda: []}]}`, "", "! the security scheme lambda is no authorizer: authorizers that are functions come with a later version. Write"},
 		{`{security: [{pool: []}]}`, "", `! the security scheme pool is no authorizer: the definition does not say for which clients of the user pool tokens must be: write under authorizers pool: {jwt: {issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab", audience: CLIENT-ID, jwks: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab/.well-known/jwks.json"}}`},
@@ -307,7 +319,7 @@ components:
 		if got != tc.want && !(strings.HasPrefix(tc.want, "!") && strings.HasPrefix(got, tc.want)) {
 			t.Errorf("%s %s\ngot  %s\nwant %s", tc.operation, tc.beside, got, tc.want)
 		}
-		if a := d.Authorizers; len(a) != 1 || a[0].Issuer != "https://login.test/" || a[0].From != "header.X-Token" || len(a[0].Audience) != 2 || a[0].Keys() != "https://login.test/.well-known/jwks.json" {
+		if a := d.Authorizers; len(a) < 2 || !a[1].Signed || a[1].Name != "sigv4" || a[0].Issuer != "https://login.test/" || a[0].From != "header.X-Token" || len(a[0].Audience) != 2 || a[0].Keys() != "https://login.test/.well-known/jwks.json" {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -318,14 +330,18 @@ func callersText(d *Definition[keys]) string {
 	if c == nil {
 		return "nothing"
 	}
-	a, problem := c.Authorize(&Rules{Security: d.Security, Schemes: d.Schemes, Authorizers: []string{"jwt", "customers"}})
+	rules := &Rules{Security: d.Security, Schemes: d.Schemes, Authorizers: []string{"jwt", "customers", "sigv4", "AWS_IAM"}}
+	a, problem := c.Authorize(rules)
 	switch {
 	case problem != "":
 		return "! " + problem
-	case a.None:
+	case a.None && !c.APIKey(rules):
 		return "none"
 	}
 	var out []string
+	if a.None {
+		out = append(out, "none")
+	}
 	for _, name := range a.Any {
 		out = append(out, name.Value)
 	}
@@ -334,6 +350,9 @@ func callersText(d *Definition[keys]) string {
 	}
 	if len(a.AllScopes) > 0 {
 		out = append(out, "all of", strings.Join(a.AllScopes, " "))
+	}
+	if c.APIKey(rules) {
+		out = append(out, "with a key")
 	}
 	return strings.Join(out, " ")
 }

@@ -32,6 +32,7 @@ type reader struct {
 	operations  []operation
 	authorizers []Authorizer
 	policy      *config.Value
+	keySource   KeySource
 	warnings    []Warning
 	schemes     map[string]Scheme
 	security    *Callers // of operations that say nothing

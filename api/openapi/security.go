@@ -74,8 +74,12 @@ func (r *reader) operationCallers(v *config.Value) *Callers {
 		switch kind := r.word(auth, "type"); {
 		case strings.EqualFold(kind, "none"):
 		case strings.EqualFold(kind, iam):
-			r.schemes[iam] = Scheme{At: auth.Pos, Kind: "awsSigv4", Cannot: "signatures by SigV4 are not verified by this version"}
-			return &Callers{At: auth.Pos, Alternatives: []Alternative{{auth.Pos, []Requirement{{Scheme: iam, At: auth.Pos}}}}}
+			r.signed(iam, auth.Pos)
+			c := &Callers{At: auth.Pos, Alternatives: []Alternative{{auth.Pos, []Requirement{{Scheme: iam, At: auth.Pos}}}}}
+			if beside := r.callers(find(v, "security")); beside != nil {
+				c.Alternatives = append(c.Alternatives, beside.keys(r.schemes)...)
+			}
+			return c
 		case find(v, "security") == nil:
 			r.Errorf(auth.Pos, "%sauth is %s, and no security says by which scheme", amazon, kind)
 		}
@@ -119,17 +123,33 @@ func (r *reader) scheme(e config.Entry, v *config.Value) Scheme {
 	}
 	switch {
 	case strings.EqualFold(authtype, "awsSigv4"):
-		s.Kind, s.Cannot = "awsSigv4", "signatures by SigV4 are not verified by this version"
-	case s.Type == "apiKey" && strings.EqualFold(r.word(v, "name"), "x-api-key"):
-		s.Kind, s.Cannot = "api-key", "an API key is no authorization, and api-key: required beside the definition asks for one"
+		return r.signed(e.Key, e.Pos)
+	case s.Type == "apiKey" && authtype == "" && strings.EqualFold(r.word(v, "name"), "x-api-key"):
+		if in := r.word(v, "in"); !strings.EqualFold(in, "header") {
+			s.Cannot = "API keys of usage plans come in the header x-api-key, not in " + in
+			break
+		}
+		s.Kind = apiKey
 	}
 	return s
 }
 
-// Authorizer is one that the definition itself says: tokens of an issuer.
+// signed is a scheme of signatures by SigV4, and an authorizer of its name.
+func (r *reader) signed(name string, at config.Pos) Scheme {
+	s := Scheme{At: at, Kind: "awsSigv4"}
+	if _, known := r.schemes[name]; !known {
+		r.authorizers = append(r.authorizers, Authorizer{Name: name, At: at, Signed: true})
+	}
+	r.schemes[name] = s
+	return s
+}
+
+// Authorizer is one that the definition itself says: tokens of an issuer, or
+// signatures.
 type Authorizer struct {
 	Name     string
 	At       config.Pos
+	Signed   bool // AWS Signature Version 4; what follows is empty
 	Issuer   string
 	Audience []string
 	From     string // header.NAME or query.NAME
@@ -216,7 +236,8 @@ func (r *reader) cognito(e config.Entry, v *config.Value) string {
 }
 
 // Authorize is what Callers come to: None for everybody, or authorizers with
-// the scopes that callers need.
+// the scopes that callers need. Without both nothing is said of who may call:
+// an API key is no authorization.
 type Authorize struct {
 	None      bool
 	Any       []config.Name
@@ -237,14 +258,20 @@ func (c *Callers) Authorize(rules *Rules) (Authorize, string) {
 		return Authorize{None: true}, ""
 	}
 	var out Authorize
-	for i, a := range c.Alternatives {
+	first := true
+	for _, a := range c.Alternatives {
+		if a.isKey(rules) {
+			continue
+		}
 		one, problem := a.authorize(rules)
+		further := !first
+		first = false
 		switch {
 		case problem != "":
 			return Authorize{}, problem
-		case i > 0 && one.None != out.None:
+		case further && one.None != out.None:
 			return Authorize{}, "a credential is asked for and can be left out: say by x-gatehouse-authorize who may call"
-		case i > 0 && !(slices.Equal(one.Scopes, out.Scopes) && slices.Equal(one.AllScopes, out.AllScopes)):
+		case further && !(slices.Equal(one.Scopes, out.Scopes) && slices.Equal(one.AllScopes, out.AllScopes)):
 			return Authorize{}, "other scopes are asked for by one scheme than by another: say by x-gatehouse-authorize who may call"
 		}
 		for _, name := range one.Any {
@@ -260,6 +287,9 @@ func (c *Callers) Authorize(rules *Rules) (Authorize, string) {
 func (a *Alternative) authorize(rules *Rules) (Authorize, string) {
 	var out Authorize
 	for _, q := range a.Required {
+		if rules.isKey(q) {
+			continue
+		}
 		name, problem := rules.authorizer(q)
 		if problem != "" {
 			return Authorize{}, problem

@@ -196,9 +196,11 @@ func (s *scratch) encoded(part string, plusIsSpace bool) []byte {
 	for i := 0; i < len(part); i++ {
 		c := part[i]
 		switch {
-		case c == '%' && i+2 < len(part) && isHex(part[i+1]) && isHex(part[i+2]):
-			c = unhex(part[i+1])<<4 | unhex(part[i+2])
-			i += 2
+		case c == '%' && i+2 < len(part):
+			if plain, ok := exchange.Unhex(part[i+1], part[i+2]); ok {
+				c = plain
+				i += 2
+			}
 		case c == '+' && plusIsSpace:
 			c = ' '
 		}
@@ -223,18 +225,4 @@ func appendEscapedByte(b []byte, c byte, slashes bool) []byte {
 	}
 	const digits = "0123456789ABCDEF"
 	return append(b, '%', digits[c>>4], digits[c&15])
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c >= 'a':
-		return c - 'a' + 10
-	}
-	return c - 'A' + 10
 }

@@ -296,12 +296,14 @@ func unescape(s string) string {
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
-			i += 2
-			continue
+		c := s[i]
+		if c == '%' && i+2 < len(s) {
+			if plain, ok := exchange.Unhex(s[i+1], s[i+2]); ok {
+				c = plain
+				i += 2
+			}
 		}
-		b = append(b, s[i])
+		b = append(b, c)
 	}
 	return string(b)
 }

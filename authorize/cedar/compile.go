@@ -33,11 +33,13 @@ type known struct {
 	policies *Policies
 	entity   cedar.Entity
 	list     []*policy // those that may be about it
+	reads    reads     // what these can read
 }
 
 type policy struct {
 	id     cedar.PolicyID
 	policy *cedar.Policy
+	reads  reads
 	rule   *exchange.Rule
 }
 
@@ -101,6 +103,7 @@ func (p *Policies) about(a Action) *known {
 	for i := range p.list {
 		if p.list[i].concerns(k.entity) {
 			k.list = append(k.list, &p.list[i])
+			k.reads |= p.list[i].reads
 		}
 	}
 	return k
@@ -134,7 +137,7 @@ func (p *Policies) read(f *config.File, validator *validate.Validator, report *c
 		if id := one.Annotations()["id"]; id != "" {
 			name = filepath.Base(f.Path) + " " + string(id)
 		}
-		p.list = append(p.list, policy{cedar.PolicyID(strconv.Itoa(len(p.list))), one, &exchange.Rule{Filter: "cedar", Name: name, At: at}})
+		p.list = append(p.list, policy{cedar.PolicyID(strconv.Itoa(len(p.list))), one, readsOf(one), &exchange.Rule{Filter: "cedar", Name: name, At: at}})
 		if validator == nil {
 			continue
 		}

@@ -49,19 +49,12 @@ func (p *Policies) Decide(x *exchange.Exchange, secure bool, body types.Value) D
 	if k == nil {
 		return Decision{Rule: p.none, Reason: "not-permitted", Detail: "the policies know no route " + x.Route}
 	}
-	q := &question{caller: p.callers.of(x.Principal, p.caller), resource: p.resource(x), action: k.entity}
-	source, err := types.ParseIPAddr(x.Client.String())
-	if err != nil {
+	q := &question{caller: p.callers.of(x.Principal, p.caller), resource: p.resource(x, k.reads), action: k.entity}
+	context, ok := contextOf(x, k.reads, secure, body)
+	if !ok {
 		return Decision{Rule: p.none, Reason: "policy-error", Detail: "the client's address is none"}
 	}
-	context := types.RecordMap{
-		"parameters": paramsOf(x), "method": types.String(x.Method), "host": types.String(x.Host), "source": source,
-		"secure": types.Boolean(secure), "time": types.NewDatetime(x.Start),
-	}
-	if body != nil {
-		context["body"] = body
-	}
-	decision, diagnostic := cedar.Authorize(k, q, cedar.Request{Principal: q.caller.UID, Action: q.action.UID, Resource: q.resource.UID, Context: types.NewRecord(context)})
+	decision, diagnostic := cedar.Authorize(k, q, cedar.Request{Principal: q.caller.UID, Action: q.action.UID, Resource: q.resource.UID, Context: context})
 	// Cedar passes over a policy that fails. One that forbids might have forbidden.
 	for _, failed := range diagnostic.Errors {
 		if one := p.by(failed.PolicyID); one.policy.Effect() == cedar.Forbid {
@@ -108,15 +101,63 @@ func (p *Policies) caller(who *exchange.Principal) cedar.Entity {
 	}
 }
 
-func (p *Policies) resource(x *exchange.Exchange) cedar.Entity {
+// resource is what is called, with what is read of it.
+func (p *Policies) resource(x *exchange.Exchange, read reads) cedar.Entity {
 	path := "/"
 	if x.Skip < len(x.Path.Segments) {
 		path += strings.Join(x.Path.Segments[x.Skip:], "/")
 	}
-	return cedar.Entity{
-		UID: cedar.NewEntityUID("Resource", types.String(path)), Parents: p.api,
-		Attributes: types.NewRecord(types.RecordMap{"api": types.String(x.API), "stage": types.String(x.Stage), "path": types.String(path)}),
+	e := cedar.Entity{UID: cedar.NewEntityUID("Resource", types.String(path)), Parents: p.api}
+	if read&readResource == 0 {
+		return e
 	}
+	attributes := make(types.RecordMap, 3)
+	if read&readAPI != 0 {
+		attributes["api"] = types.String(x.API)
+	}
+	if read&readStage != 0 {
+		attributes["stage"] = types.String(x.Stage)
+	}
+	if read&readPath != 0 {
+		attributes["path"] = types.String(path)
+	}
+	e.Attributes = types.NewRecord(attributes)
+	return e
+}
+
+// contextOf is what else is read of a request, and reports whether that could be
+// told.
+func contextOf(x *exchange.Exchange, read reads, secure bool, body types.Value) (types.Record, bool) {
+	if read&readContext == 0 {
+		return types.Record{}, true
+	}
+	context := make(types.RecordMap, 7)
+	if read&readParameters != 0 {
+		context["parameters"] = paramsOf(x)
+	}
+	if read&readMethod != 0 {
+		context["method"] = types.String(x.Method)
+	}
+	if read&readHost != 0 {
+		context["host"] = types.String(x.Host)
+	}
+	if read&readSource != 0 {
+		source, err := types.ParseIPAddr(x.Client.String())
+		if err != nil {
+			return types.Record{}, false
+		}
+		context["source"] = source
+	}
+	if read&readSecure != 0 {
+		context["secure"] = types.Boolean(secure)
+	}
+	if read&readTime != 0 {
+		context["time"] = types.NewDatetime(x.Start)
+	}
+	if read&readBody != 0 && body != nil {
+		context["body"] = body
+	}
+	return types.NewRecord(context), true
 }
 
 func paramsOf(x *exchange.Exchange) types.Record {

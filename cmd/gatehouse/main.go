@@ -77,7 +77,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRun(f), newCheck(f), newPlan(f), newReload(f), newRestart(f), newImport(f), newInit(f), newRoutes(f), newExplain(f),
-		newSchema(), newToken(f), newCA(f), newCertificates(f), newIAM(f), newHash(f), newPolicy(f), newVersion(f),
+		newSchema(), newToken(f), newCA(f), newCertificates(f), newIAM(f), newHash(f), newPolicy(f), newWAF(f), newVersion(f),
 		newKeys(f), newTokens(f), newState(f), newSecrets(f), newAudit(f),
 	)
 	return root

@@ -1,6 +1,10 @@
 package escape
 
-import "strings"
+import (
+	"strings"
+
+	"gatehouse/exchange"
+)
 
 // Redacted stands in the place of a credential.
 const Redacted = "(redacted)"
@@ -69,9 +73,8 @@ func plainKey(buf *[24]byte, key string) ([]byte, bool) {
 		}
 		c := key[i]
 		if c == '%' && i+2 < len(key) {
-			hi, lo := unhex(key[i+1]), unhex(key[i+2])
-			if hi < 16 && lo < 16 {
-				c = hi<<4 | lo
+			if plain, ok := exchange.Unhex(key[i+1], key[i+2]); ok {
+				c = plain
 				i += 2
 			}
 		}
@@ -82,16 +85,4 @@ func plainKey(buf *[24]byte, key string) ([]byte, bool) {
 		n++
 	}
 	return buf[:n], true
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }

@@ -34,7 +34,8 @@ type Vault struct {
 	documents map[string]secrets.Document
 	own       map[string]bool   // documents that may lie in files of this node's own
 	last      map[string][]byte // what the state last said
-	gone      map[string]bool   // documents that the state has no more
+	gone      map[string][]byte // what the state has no more
+	anew      uint64            // how often the state was another one by then
 	lent      map[string][]byte // by the process that is taken over
 	settling  sync.Mutex
 }
@@ -46,7 +47,7 @@ const table = "secrets"
 
 // New returns the Vault of a store that is not open yet.
 func New(store *state.Store, files *secrets.Files, log *slog.Logger) *Vault {
-	v := &Vault{store: store, files: files, log: log, documents: make(map[string]secrets.Document), own: make(map[string]bool), last: make(map[string][]byte), gone: make(map[string]bool)}
+	v := &Vault{store: store, files: files, log: log, documents: make(map[string]secrets.Document), own: make(map[string]bool), last: make(map[string][]byte), gone: make(map[string][]byte)}
 	v.table = store.Secrets(table, v.changed)
 	v.table.Merging(v.merge)
 	return v
@@ -85,8 +86,15 @@ func (v *Vault) Known() map[string][]byte {
 func (v *Vault) changed(name string, value []byte) {
 	v.mu.Lock()
 	d, own := v.documents[name], v.own[name]
-	if v.gone[name] = value == nil; value != nil {
+	if n := v.store.Anew(); n != v.anew {
+		v.anew = n
+		maps.Copy(v.gone, v.last)
+	}
+	switch last := v.last[name]; {
+	case value != nil:
 		v.last[name] = value
+	case last != nil:
+		v.gone[name] = last
 	}
 	v.mu.Unlock()
 	if d != nil && value != nil && !own {
@@ -209,13 +217,15 @@ func (v *Vault) Replace(name string, before, text []byte) error {
 func (v *Vault) Settle(context.Context) {
 	v.mu.Lock()
 	names := set(v.own)
-	gone := set(v.gone)
+	gone := maps.Clone(v.gone)
 	v.mu.Unlock()
 	if len(names)+len(gone) == 0 || !v.store.Writable() {
 		return
 	}
-	for _, name := range gone {
-		v.restore(name)
+	for name, text := range gone {
+		if v.restore(name, text) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	for _, name := range names {
 		if err := v.settle(name); err != nil {
@@ -229,19 +239,26 @@ func set(names map[string]bool) []string {
 }
 
 // restore gives the state back what it has no more: its servers were set up anew.
-func (v *Vault) restore(name string) {
-	v.mu.Lock()
-	text := v.last[name]
-	v.mu.Unlock()
+// Where others have put something in its place, this node's is to join it as one in
+// a file does; restore reports that.
+func (v *Vault) restore(name string, text []byte) (joins bool) {
 	err := v.create(name, text)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) {
+		err = v.files.Create(name, text)
+		joins = err == nil || errors.Is(err, fs.ErrExist)
+	}
+	if err != nil && !joins {
 		v.log.Warn("keys that the state has lost could not be given back to it yet", slog.String("keys", name), slog.Any("error", err))
-		return
+		return false
 	}
 	v.log.Warn("the state had lost keys, and was given them back", slog.String("keys", name))
 	v.mu.Lock()
-	v.gone[name] = false
-	v.mu.Unlock()
+	defer v.mu.Unlock()
+	delete(v.gone, name)
+	if joins {
+		v.own[name] = true
+	}
+	return joins
 }
 
 // settle is Settle for one document.

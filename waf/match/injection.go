@@ -88,7 +88,7 @@ var suspicious = sync.OnceValue(func() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`(?i)\bunion\s+(all\s+|distinct\s+)?select\b`),
 		regexp.MustCompile(`(?i)\bselect\b.{1,200}\bfrom\s+(information_schema|mysql|pg_catalog|sysobjects|syscolumns|sqlite_master|all_tables|dual)\b`),
-		regexp.MustCompile(`(?i);\s*(select|insert|update|delete|drop|alter|create|truncate|exec|execute|declare|shutdown)\b`),
+		regexp.MustCompile(`(?i);\s*(insert\s+into|update\s+\S+\s+set|delete\s+from|select\s+\S+\s+from|(drop|alter|create|truncate)\s+(table|database|view|user|index|procedure|function)|exec(ute)?\s+\S|declare\s+@|shutdown\b)`),
 		regexp.MustCompile(`(?i)\b(sleep|benchmark|pg_sleep|dbms_pipe\.receive_message|load_file|extractvalue|updatexml|xp_cmdshell)\s*\(`),
 		regexp.MustCompile(`(?i)\bwaitfor\s+(delay|time)\b`),
 		regexp.MustCompile(`(?i)\binto\s+(out|dump)file\b`),

@@ -42,10 +42,17 @@ func (n Any) compile(c *Compiler, _ config.Pos) Matcher {
 func (n Not) compile(c *Compiler, _ config.Pos) Matcher { return not{c.Compile(n.Statement)} }
 
 func (m allOf) Match(r *Request) bool {
-	for _, each := range m {
+	var first Finding // the trail tells of one
+	for i, each := range m {
 		if !each.Match(r) || r.Err() != nil {
 			return false
 		}
+		if i == 0 {
+			first = r.Found
+		}
+	}
+	if first.What != "" {
+		r.Found = first
 	}
 	return true
 }

@@ -119,6 +119,8 @@ func (Statement) ConfigSchema() *config.Schema {
 	text := &config.Schema{Type: "string"}
 	texts := &config.Schema{Type: "array", Items: text}
 	long := config.ReferenceTo(condition{})
+	one := config.SchemaOf(fieldName{})
+	many := &config.Schema{Type: "array", Items: one}
 	s := &config.Schema{Type: "object", AdditionalProperties: false, MinProperties: 1, Description: "which requests are meant; several keys must all match", Properties: map[string]*config.Schema{
 		"all":     list("every statement matches"),
 		"any":     list("one of the statements matches"),
@@ -128,8 +130,8 @@ func (Statement) ConfigSchema() *config.Schema {
 		"country": said("the client's address is in one of these countries, by ISO 3166-1", text, texts, config.SchemaOf(countries{})),
 		"label":   said("a rule before has set this label", text, config.SchemaOf(namespace{})),
 		"rate":    said("the client sends more than this", config.SchemaOf(rateSection{})),
-		"sqli":    said("one of these fields holds SQL that a service could be made to run", text, texts, config.SchemaOf(injection{})),
-		"xss":     said("one of these fields holds a script that a page could be made to run", text, texts, config.SchemaOf(injection{})),
+		"sqli":    said("one of these fields holds SQL that a service could be made to run", one, many, config.SchemaOf(injection{})),
+		"xss":     said("one of these fields holds a script that a page could be made to run", one, many, config.SchemaOf(injection{})),
 	}}
 	for _, f := range fieldKeys {
 		s.Properties[f.key] = said(f.doc, text, texts, long)
