@@ -12,7 +12,6 @@ func planned() map[string]string {
 		"alarms":    "alarms",
 		"notify":    "notifications",
 
-
 		"listen.network-acl":         "network ACLs",
 		"services.*.link":            "links to private networks",
 		"services.*.security-groups": "security groups",
