@@ -60,6 +60,8 @@ var (
 		"function/pool.go":                  "keeper: the ends of waits",
 		"function/worker.go":                "keeper: the end of an invoke's time",
 		"function/sandbox/sandbox_linux.go": "keeper: the thread that processes are started from",
+		"function/sandbox/nursery_linux.go": "keeper: the thread that processes are started from",
+		"function/sandbox/spares_linux.go":  "keeper: the next stage is started before it is needed",
 		"function/sandbox/start_linux.go":   "keeper: a start is given up, and a process waited for",
 	}
 	// listeners may listen.

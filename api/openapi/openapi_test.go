@@ -301,7 +301,7 @@ components:
 		{`{security: [{key: []}]}`, `, security: {key: customers}`, "customers"},
 		{`{security: [{key: []}, {}]}`, "", "! security holds {}"},
 		{`{security: [{asked: []}]}`, "", "! the security scheme asked is no authorizer: API keys of usage plans come in the header x-api-key, not in query. Write"},
-		{`{security: [{own: []}]}`, "", "! the security scheme own is no authorizer: authorizers that are functions come with a later version. Write"},
+		{`{security: [{own: []}]}`, "", "! the security scheme own is no authorizer: it is a function: write under authorizers own: {function: NAME"},
 		{`{security: [{sigv4: []}]}`, "", "sigv4"},
 		{`{security: [{key: []}, {sigv4: []}]}`, "", "sigv4 with a key"},
 		{`{security: [{key: []}], x-amazon-apigateway-auth: {type: AWS_IAM}}`, "", "AWS_IAM with a key"},

@@ -206,6 +206,10 @@ func TestWhatItSees(t *testing.T) {
 			t.Errorf("%s: %q, %v", path, said, exit)
 		}
 	}
+	// Writes wait for who reads, as programs expect.
+	if said, _ := run(t, s, spec(t, "read", "/proc/self/fdinfo/1")); !strings.Contains(said, "flags:\t01;") {
+		t.Errorf("standard output: %s", said)
+	}
 	if said, _ := run(t, s, spec(t, "list", "/proc")); strings.Fields(said)[0] != "1" || strings.Contains(said, " "+strconv.Itoa(os.Getpid())+" ") {
 		t.Errorf("/proc: %s", said)
 	}
@@ -286,6 +290,34 @@ func TestCalls(t *testing.T) {
 	}
 	if said := plainly(t, "calls", strconv.Itoa(unix.SYS_CLONE3)+","+strconv.Itoa(unix.SYS_IO_URING_SETUP)); strings.Contains(said, "not_implemented") {
 		t.Errorf("outside they are not there either: %s", said)
+	}
+}
+
+// TestOtherWays are those of machines that forbid something, as far as root can
+// take them here.
+func TestOtherWays(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("an ordinary user needs a user namespace")
+	}
+	s, _ := open(t)
+	s.Go(false, true)
+	said, _ := run(t, s, spec(t, "status"))
+	if !strings.Contains(said, "Uid=18790") || !strings.Contains(said, "CapEff=0000000000000000") || !strings.Contains(said, "CapBnd=0000000000000000") || !strings.Contains(said, "Groups= ") || !strings.Contains(said, "Seccomp=2") {
+		t.Errorf("without a user namespace: %s", said)
+	}
+	pid := strconv.Itoa(victim(t, "SECRET=7f1c44"))
+	for _, a := range []attack{
+		{name: "signal", args: []string{"signal", pid, "0"}, fails: "no such process", works: "signalled"},
+		{name: "environments", args: []string{"environ", "7f1c44"}, fails: "none of 1", works: "found"},
+		{name: "mount", args: []string{"mount", "tmpfs", "/tmp", ""}, fails: "not permitted"},
+		{name: "code", args: []string{"write", "/var/task/bootstrap", "x"}, fails: "bootstrap"},
+		{name: "memory", args: []string{"write", "/proc/sys/vm/drop_caches", "1"}, fails: "drop_caches"},
+	} {
+		a.try(t, s)
+	}
+	s.Go(true, false)
+	if said, _ := run(t, s, spec(t, "list", "/proc")); said != "" {
+		t.Errorf("without /proc there is: %s", said)
 	}
 }
 

@@ -3,7 +3,6 @@
 package sandbox_test
 
 import (
-	"context"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -11,22 +10,30 @@ import (
 	"time"
 )
 
-// BenchmarkStart is a start of a small Go program, its first words and its end,
-// beside the same by fork and exec alone. cpu-us counts the children too.
+// BenchmarkStart is a start of a small Go program, its words and its end, beside
+// the same by fork and exec alone. cpu-us counts the children too.
 func BenchmarkStart(b *testing.B) {
 	s, level := open(b)
-	b.Run("sandbox="+level.Grade.String(), func(b *testing.B) {
-		sp := spec(b, "hello")
-		timed(b, func() {
-			p, err := s.Start(context.Background(), sp)
-			if err != nil {
-				b.Fatal(err)
-			}
-			o := collect(p)
-			p.Kill()
-			o.wait.Wait()
+	for _, rest := range []bool{true, false} {
+		name := "sandbox=" + level.Grade.String() + ",at-once"
+		if rest {
+			name = "sandbox=" + level.Grade.String() + ",rested" // as functions are started that nobody has asked for in a while
+		}
+		b.Run(name, func(b *testing.B) {
+			sp := spec(b, "hello")
+			run(b, s, sp)
+			timed(b, func() {
+				if rest {
+					b.StopTimer()
+					s.Rest()
+					b.StartTimer()
+				}
+				if said, _ := run(b, s, sp); said != "hello" {
+					b.Fatal(said)
+				}
+			})
 		})
-	})
+	}
 	b.Run("exec", func(b *testing.B) {
 		path := filepath.Join(program(b), "bootstrap")
 		timed(b, func() {
@@ -39,7 +46,7 @@ func BenchmarkStart(b *testing.B) {
 
 func timed(b *testing.B, do func()) {
 	before := used()
-	for b.Loop() {
+	for range b.N {
 		do()
 	}
 	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-us/op")

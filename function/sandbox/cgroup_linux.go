@@ -128,8 +128,8 @@ type group struct {
 	dir   *os.File   // or in which the process is born
 }
 
-// make makes a group with the limits of a Spec.
-func (c *cgroups) make(spec *Spec) (*group, error) {
+// make makes a group that limits nothing yet.
+func (c *cgroups) make() (*group, error) {
 	g := &group{in: c, name: strconv.FormatInt(c.next.Add(1), 10)}
 	for _, dir := range c.folders(g.name) {
 		if err := os.Mkdir(dir, 0o755); errors.Is(err, fs.ErrNotExist) {
@@ -141,11 +141,7 @@ func (c *cgroups) make(spec *Spec) (*group, error) {
 			return nil, errors.Join(err, g.remove())
 		}
 	}
-	err := g.limit(spec)
-	if err == nil {
-		err = g.open()
-	}
-	if err != nil {
+	if err := g.open(); err != nil {
 		g.close()
 		return nil, errors.Join(err, g.remove())
 	}
@@ -183,6 +179,7 @@ func (g *group) close() {
 	}
 }
 
+// limit sets the limits of a Spec.
 func (g *group) limit(spec *Spec) error {
 	if g.has(memory) {
 		// What lies in /tmp is memory, and has a limit of its own.

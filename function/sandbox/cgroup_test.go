@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,8 +50,11 @@ func TestVersion2(t *testing.T) {
 	if filepath.Dir(base) != dir {
 		t.Errorf("the gateway's folder is %s", base)
 	}
-	g, err := c.make(&Spec{Memory: 64 << 20, Tmp: 1 << 20, CPU: 0.5, Processes: 99})
+	g, err := c.make()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.limit(&Spec{Memory: 64 << 20, Tmp: 1 << 20, CPU: 0.5, Processes: 99}); err != nil {
 		t.Fatal(err)
 	}
 	if g.dir == nil || len(g.tasks) != 0 {
@@ -182,5 +186,30 @@ func TestSeats(t *testing.T) {
 	s.give(102)
 	if uid := must(s.take()); uid != 102 {
 		t.Errorf("got %d: the one that was free for longest is 102", uid)
+	}
+}
+
+// TestCgroupsThatDoNotWork: they are there, and nothing can be started in them.
+func TestCgroupsThatDoNotWork(t *testing.T) {
+	h, err := newHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Sandbox{log: slog.New(slog.DiscardHandler), host: h, filter: filterProgram(), nursery: newNursery(h.devNull), running: make(map[*Process]struct{})}
+	if h.uid == 0 {
+		s.seats = must(newSeats())
+	}
+	defer func() { _ = s.Close() }()
+	s.cgroups = &cgroups{dialect: version1(), bases: map[string]string{memory: t.TempDir()}, flags: os.O_WRONLY}
+	_, err = s.first()
+	if err == nil {
+		t.Fatal("it started")
+	}
+	missing, layers, err := s.withoutCgroups(err, nil)
+	if err != nil {
+		t.Skip(err)
+	}
+	if missing != nil && h.uid == 0 || len(layers) != 4 || !strings.Contains(layers[0].Why, "tasks: no such file") || s.grade() != Namespaces {
+		t.Errorf("%v, %+v", missing, layers)
 	}
 }

@@ -112,9 +112,13 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	once()
+	s.Settle()
 	before := len(must(os.ReadDir("/proc/self/fd")))
 	for range 20 {
 		once()
+	}
+	if s.Settle() == 0 {
+		t.Error("no stage was kept for the next start")
 	}
 	if after := len(must(os.ReadDir("/proc/self/fd"))); after > before+2 { // the runtime may have opened some
 		t.Errorf("%d descriptors became %d", before, after)
@@ -145,6 +149,48 @@ func groups(t *testing.T, below string) []string {
 		t.Log(err) // some may go while find looks
 	}
 	return strings.Fields(string(out))
+}
+
+// TestSpareIsGone: who kills the stage that waits does not keep a function from
+// starting.
+func TestSpareIsGone(t *testing.T) {
+	s, _ := open(t)
+	run(t, s, spec(t, "hello"))
+	if !s.KillSpare() {
+		t.Error("no stage was kept")
+	}
+	if said, _ := run(t, s, spec(t, "hello")); said != "hello" {
+		t.Errorf("said %q", said)
+	}
+}
+
+// TestNurseryIsGone: those that came from it stay, and others come.
+func TestNurseryIsGone(t *testing.T) {
+	s, _ := open(t)
+	sp := spec(t, "echo")
+	sp.Listen = true
+	p, err := s.Start(context.Background(), sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := collect(p)
+	conn := must(p.Listener.Accept())
+	s.Settle()
+	if err := s.KillNursery(); err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := run(t, s, spec(t, "hello")); said != "hello" {
+		t.Errorf("said %q", said)
+	}
+	_, _ = conn.Write([]byte("still\n"))
+	if said, err := bufio.NewReader(conn).ReadString('\n'); said != "still\n" {
+		t.Errorf("said %q, %v", said, err)
+	}
+	_ = conn.Close()
+	if exit := p.Wait(); exit.Code != 0 {
+		t.Errorf("it ended by %v", exit)
+	}
+	o.wait.Wait()
 }
 
 // TestManyAtOnce starts and ends several side by side.

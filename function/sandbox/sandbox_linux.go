@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -22,7 +21,8 @@ type Sandbox struct {
 	seats   *seats   // nil where the gateway is not root: then a function's user is its own, seen from outside
 	cgroups *cgroups // nil without
 	filter  string
-	forks   chan func()
+	nursery *nursery
+	spares  spares
 
 	gate   sync.RWMutex // held by starts under way
 	closed bool
@@ -40,36 +40,19 @@ func New(c Config, log *slog.Logger) (*Sandbox, Level, error) {
 	if err != nil {
 		return nil, Level{}, err
 	}
-	s := &Sandbox{log: log, host: h, filter: filterProgram(), forks: make(chan func()), running: make(map[*Process]struct{})}
+	s := &Sandbox{log: log, host: h, filter: filterProgram(), nursery: newNursery(h.devNull), running: make(map[*Process]struct{})}
 	if h.uid == 0 {
 		if s.seats, err = newSeats(); err != nil {
 			return nil, Level{}, err
 		}
 	}
-	go s.fork()
 	level := s.find(c)
 	if minimum := gradeOf(c.Minimum); level.Grade < minimum {
 		_ = s.Close()
 		return nil, level, &Weak{level, minimum}
 	}
+	s.spares.bear = s.bear
 	return s, level, nil
-}
-
-// fork starts all processes from one thread, since the kernel ends them with
-// the thread that they come from, which therefore must not end before the
-// gateway does.
-func (s *Sandbox) fork() {
-	runtime.LockOSThread()
-	for start := range s.forks {
-		start()
-	}
-}
-
-// forked does something on the thread that processes come from.
-func (s *Sandbox) forked(do func()) {
-	done := make(chan struct{})
-	s.forks <- func() { do(); close(done) }
-	<-done
 }
 
 func (s *Sandbox) add(p *Process) {
@@ -103,7 +86,8 @@ func (s *Sandbox) Close() error {
 	for _, p := range left {
 		<-p.done
 	}
-	s.forked(func() { close(s.forks) })
+	s.spares.close()
+	s.nursery.close()
 	_ = s.host.devNull.Close()
 	return s.cgroups.close()
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -34,31 +33,34 @@ func (s *Sandbox) start(ctx context.Context, spec *Spec, last stage.Step) (*Proc
 	if s.closed {
 		return nil, errClosed
 	}
-	l, err := s.prepare(spec)
+	defer s.spares.refill()
+	if l := s.spares.take(); l != nil {
+		p, err := l.lead(ctx, spec, last)
+		if !errors.Is(err, errDied) {
+			return p, err
+		}
+	}
+	l, err := s.bear()
 	if err != nil {
 		return nil, err
 	}
-	l.steps = append(l.steps, last)
-	p, err := l.launch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
+	return l.lead(ctx, spec, last)
 }
 
-// launch is one start under way. What it holds goes to the Process, or is given
-// back where there will be none.
+// launch is one start under way: a stage that waits for its steps, and what it
+// was given. That goes to the Process, or back where there will be none.
 type launch struct {
 	sandbox *Sandbox
 	steps   []stage.Step
 	seat    int
 	group   *group
 	control *net.UnixConn
-	theirs  []*os.File // what the process is given, from descriptor 0 on, and is closed here then
+	theirs  []*os.File // what the process is given, from descriptor 1 on, and is closed here then
 	process *Process
 }
 
-func (s *Sandbox) prepare(spec *Spec) (_ *launch, err error) {
+// bear starts a stage.
+func (s *Sandbox) bear() (_ *launch, err error) {
 	l := &launch{sandbox: s, process: &Process{sandbox: s, done: make(chan struct{})}}
 	defer func() {
 		if err != nil {
@@ -71,16 +73,65 @@ func (s *Sandbox) prepare(spec *Spec) (_ *launch, err error) {
 		}
 	}
 	if s.cgroups != nil {
-		if l.group, err = s.cgroups.make(spec); err != nil {
+		if l.group, err = s.cgroups.make(); err != nil {
 			return nil, err
 		}
 	}
-	if l.steps, err = s.steps(spec, l.joins()); err != nil {
+	if err = l.open(); err != nil {
 		return nil, err
 	}
-	l.identify()
-	return l, l.open()
+	return l, l.fork()
 }
+
+// lead has a stage become the program of a Spec.
+func (l *launch) lead(ctx context.Context, spec *Spec, last stage.Step) (*Process, error) {
+	p := l.process
+	stop := context.AfterFunc(ctx, p.kill)
+	err := l.tell(spec, last)
+	if err == nil {
+		err = l.follow()
+	}
+	if !stop() && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		l.end()
+		return nil, err
+	}
+	_ = l.control.Close()
+	p.group, p.seat = l.group, l.seat
+	l.group.close()
+	l.sandbox.add(p)
+	go p.end()
+	return p, nil
+}
+
+// tell makes the limits of a Spec hold, and sends the steps.
+func (l *launch) tell(spec *Spec, last stage.Step) (err error) {
+	if l.group != nil {
+		if err := l.group.limit(spec); err != nil {
+			return err
+		}
+	}
+	if l.steps, err = l.sandbox.steps(spec, l.joins()); err != nil {
+		return err
+	}
+	l.steps = append(l.steps, last)
+	l.identify()
+	if _, err = l.control.Write(stage.Encode(l.steps)); errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return errDied
+	}
+	return err
+}
+
+// end ends a stage that is of no use.
+func (l *launch) end() {
+	l.process.kill()
+	l.process.reap()
+	l.abort()
+}
+
+var errDied = errors.New("a function's process ended before its program began: it was killed, or the machine is out of memory")
 
 func (l *launch) joins() int {
 	if l.group == nil {
@@ -161,97 +212,41 @@ func (l *launch) open() error {
 	return nil
 }
 
-// launch starts the stage, and follows it until the program has begun.
-func (l *launch) launch(ctx context.Context) (*Process, error) {
-	p := l.process
-	if err := l.fork(); err != nil {
-		l.abort()
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, p.kill)
-	err := l.follow()
-	if !stop() && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	_ = l.control.Close()
-	if err != nil {
-		p.kill()
-		p.reap()
-		l.abort()
-		return nil, err
-	}
-	p.group, p.seat = l.group, l.seat
-	l.group.close()
-	l.sandbox.add(p)
-	go p.end()
-	return p, nil
-}
+const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
 
-// fork starts the process as a stage.
+// fork has the nursery start the process as a stage.
 func (l *launch) fork() error {
-	attr := &syscall.ProcAttr{
-		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // of the stage: it is small, and soon over
-		Files: []uintptr{l.sandbox.host.devNull.Fd()},
-		Sys:   l.attributes(),
+	s := l.sandbox
+	flags, inside, ambient, born := uint64(spaces), 0, uint64(0), uint64(0)
+	if s.way.users {
+		flags |= unix.CLONE_NEWUSER
 	}
-	for _, f := range l.theirs {
-		attr.Files = append(attr.Files, f.Fd())
+	switch {
+	case s.way.users && s.host.uid == 0:
+		inside = insideUser
+	case s.way.users:
+		// The stage says who it is by itself: what is below /proc of a process
+		// that is not dumpable is not its user's to write.
+		ambient = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SETPCAP
 	}
+	files := append([]*os.File{s.host.devNull}, l.theirs...)
 	if l.group != nil {
-		for _, f := range l.group.tasks {
-			attr.Files = append(attr.Files, f.Fd())
+		files = append(files, l.group.tasks...)
+		if l.group.dir != nil {
+			files, born = append(files, l.group.dir), 1
 		}
 	}
-	pidfd := -1
-	attr.Sys.PidFD = &pidfd
-	var pid int
-	var err error
-	l.sandbox.forked(func() { pid, _, err = syscall.StartProcess("/proc/self/exe", []string{stage.Name}, attr) })
-	runtime.KeepAlive(l.group)
+	pid, pidfd, err := s.nursery.deliver(stage.Step{Op: stage.Fork, N: []uint64{flags, uint64(inside), uint64(l.seat), ambient, born}}, files)
 	l.closeTheirs()
 	if err != nil {
-		return &forkError{err}
+		return fmt.Errorf("no process for a function: %w", err)
 	}
 	return l.process.born(pid, pidfd)
 }
 
-// forkError is that there is not even a process.
-type forkError struct{ err error }
-
-func (e *forkError) Error() string { return "no process for a function: " + e.err.Error() }
-func (e *forkError) Unwrap() error { return e.err }
-
-const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
-
-func (l *launch) attributes() *syscall.SysProcAttr {
-	s := l.sandbox
-	sys := &syscall.SysProcAttr{Setsid: true, Cloneflags: spaces}
-	if l.group != nil && l.group.dir != nil {
-		sys.UseCgroupFD, sys.CgroupFD = true, int(l.group.dir.Fd())
-	}
-	if !s.way.users {
-		return sys
-	}
-	sys.Cloneflags |= unix.CLONE_NEWUSER
-	if s.host.uid != 0 {
-		// The stage says who it is by itself: this process's files below /proc
-		// are not its own to write, since it is not dumpable.
-		sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
-		return sys
-	}
-	both := func(id int) []syscall.SysProcIDMap {
-		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: insideUser, HostID: id, Size: 1}}
-	}
-	sys.UidMappings, sys.GidMappings, sys.GidMappingsEnableSetgroups = both(l.seat), both(l.seat), true
-	return sys
-}
-
-// follow sends the steps, and reads what becomes of them until the control
-// socket is closed, by the program's beginning or the process's end.
+// follow reads what becomes of the steps until the control socket is closed, by
+// the program's beginning or the process's end.
 func (l *launch) follow() error {
-	if _, err := l.control.Write(stage.Encode(l.steps)); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-		return err
-	}
 	var said []byte
 	for {
 		b, oob := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
@@ -270,16 +265,11 @@ func (l *launch) follow() error {
 
 // receive takes the socket that the stage listens on.
 func (l *launch) receive(oob []byte) error {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		return errors.Join(errors.New("the stage sent no descriptor"), err)
+	fd, err := descriptor(oob)
+	if err != nil {
+		return err
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return errors.Join(errors.New("the stage sent no descriptor"), err)
-	}
-	unix.CloseOnExec(fds[0])
-	f := os.NewFile(uintptr(fds[0]), "function")
+	f := os.NewFile(uintptr(fd), "function")
 	defer func() { _ = f.Close() }()
 	l.process.Listener, err = net.FileListener(f)
 	return err
@@ -298,7 +288,7 @@ func (l *launch) judge(said []byte) error {
 		said = said[1:]
 	}
 	if !ready {
-		return errors.New("a function's process ended before its program began: it was killed, or the machine is out of memory")
+		return errDied
 	}
 	return nil
 }

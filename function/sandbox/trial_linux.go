@@ -38,10 +38,29 @@ func (s *Sandbox) find(c Config) Level {
 		s.cgroups, layers = m.cgroups(c.Cgroup)
 	}
 	first, err := s.first()
+	if err != nil && s.cgroups != nil {
+		first, layers, err = s.withoutCgroups(err, layers)
+	}
 	if err != nil {
 		return Level{None, append([]Layer{{Name: "namespaces", Why: err.Error(), Cure: cure(err)}}, layers...)}
 	}
 	return Level{s.grade(), append(s.walls(first), layers...)}
+}
+
+// withoutCgroups tries whether it is the cgroups that do not let anything start.
+func (s *Sandbox) withoutCgroups(failed error, layers []Layer) (missing error, _ []Layer, _ error) {
+	these := s.cgroups
+	s.cgroups = nil
+	missing, err := s.first()
+	_ = these.close()
+	if err != nil {
+		return nil, layers, failed
+	}
+	layers = nil
+	for _, controller := range controllers() {
+		layers = append(layers, absent(controller, failed.Error(), ""))
+	}
+	return missing, layers, nil
 }
 
 // first finds the best way that works; its error is that of the way that should

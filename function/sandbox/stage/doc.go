@@ -15,6 +15,12 @@ package stage
 // is a stage.
 const Name = "gatehouse: function starts"
 
+// Nursery is the same for the process that stages are started from.
+const Nursery = "gatehouse: functions are started"
+
+// MostFiles is how many descriptors a stage is given at most.
+const MostFiles = 16
+
 // Control is the descriptor of the socket to the parent. Those of Join follow.
 const Control = 3
 

@@ -11,9 +11,16 @@ import (
 // enter does nothing in a process that is no stage. Package initialisation runs
 // on the main thread, which is the one that the steps are about.
 func enter() struct{} {
-	if len(os.Args) == 1 && os.Args[0] == Name {
+	if len(os.Args) != 1 {
+		return struct{}{}
+	}
+	switch os.Args[0] {
+	case Name:
 		run()
 		syscall.Exit(1)
+	case Nursery:
+		keep()
+		syscall.Exit(0)
 	}
 	return struct{}{}
 }

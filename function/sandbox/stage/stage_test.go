@@ -49,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestEveryStepHasAName(t *testing.T) {
-	for op := Join; op <= Exit; op++ {
+	for op := Join; op <= Fork; op++ {
 		if op.String() == Op(255).String() {
 			t.Errorf("%d has none", op)
 		}

@@ -35,6 +35,7 @@ const (
 	Filter                 // S: a seccomp program, as the kernel takes it. No new privileges
 	Exec                   // S: program, then its arguments from the zeroth on; N: how many of S are arguments. The rest is the environment
 	Exit                   // ends well, in place of Exec: a trial
+	Fork                   // for the nursery. N: flags of clone, user within (0 for no map), user outside, ambient capabilities, whether it is born in a cgroup
 )
 
 // String says in a word or two what a step does.
@@ -88,6 +89,8 @@ func (o Op) String() string {
 		return "run"
 	case Exit:
 		return "end"
+	case Fork:
+		return "be started"
 	}
 	return "unknown step"
 }
