@@ -445,17 +445,3 @@ func TestLog(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkWarm(b *testing.B) {
-	r := newRig(b)
-	f := r.function(b, provided(b, ""))
-	ask(b, f, "")
-	b.ReportAllocs()
-	for b.Loop() {
-		if result := call(f, `{"do":"x"}`); result.Outcome != Answered {
-			b.Fatalf("%+v", result)
-		} else {
-			result.Free()
-		}
-	}
-}
