@@ -33,6 +33,16 @@ func (cfg *Config) adoptRules(running *Config) {
 	}
 }
 
+// readsOrder reports whether a web ACL asks for the order of headers.
+func (cfg *Config) readsOrder() bool {
+	for _, a := range cfg.acls {
+		if a.ReadsOrder() {
+			return true
+		}
+	}
+	return false
+}
+
 // readsHandshakes reports whether a web ACL asks for fingerprints of TLS handshakes.
 func (cfg *Config) readsHandshakes() bool {
 	for _, a := range cfg.acls {

@@ -72,6 +72,7 @@ func (g *Gateway) install(cfg *Config) error {
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
+	g.keepers.observe.Keep(cfg.Metrics)
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -86,7 +87,7 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes(), HeaderOrder: cfg.readsOrder()}
 	if cfg.ACME != nil {
 		c.Challenge = g.keepers.acme.Challenge
 	}

@@ -27,6 +27,10 @@ type Conn struct {
 	// JA3 and JA4 tell clients apart by their TLS handshake: JA3 as MD5 in
 	// hexadecimal digits. Empty without TLS, and where no rule asks for them.
 	JA3, JA4 string
+	// Order returns the names of the fields of the request that is served, as the
+	// client sent them, in small letters and joined by ":". Nil by HTTP/2, and where
+	// no rule asks for it.
+	Order func() string
 }
 
 // Param is one path parameter: the part of the path that {name} matched.

@@ -79,5 +79,8 @@ func (a *ACL) Adopt(last *ACL) {
 // Challenges reports whether some rule challenges.
 func (a *ACL) Challenges() bool { return a.challenges }
 
+// ReadsOrder reports whether some rule inspects the order of headers.
+func (a *ACL) ReadsOrder() bool { return a != nil && a.plan.ReadsOrder() }
+
 // ReadsHandshake reports whether some rule inspects the TLS handshake.
 func (a *ACL) ReadsHandshake() bool { return a != nil && a.plan.ReadsHandshake() }

@@ -62,11 +62,13 @@ func (p prefixes) Contains(a netip.Addr) bool {
 	return false
 }
 
-// NewSet returns a set of addresses.
+// NewSet returns a set of addresses. Those that could not be read are not in it.
 func NewSet(list []netip.Prefix) Addresses {
 	var b ipset.Builder
 	for _, p := range list {
-		b.Add(ipset.Of(p))
+		if p.IsValid() {
+			b.Add(ipset.Of(p))
+		}
 	}
 	return b.Build()
 }
