@@ -64,7 +64,7 @@ func (k *keepers) gates(cfg *Config) (gates, error) {
 		if !acl.Challenges() {
 			continue
 		}
-		g, err := k.provers.Gate(name, cfg.WAF[name].Prove)
+		g, err := k.provers.Gate(name, cfg.WAF[name].Challenges())
 		if err != nil {
 			return nil, fmt.Errorf("%s: the key of clearances: %w", cfg.WAF[name].Pos, err)
 		}

@@ -46,6 +46,7 @@ type Config struct {
 	ACME     *acme.Config                `yaml:"acme" doc:"the CA that certificates of listeners with certificates: acme come from"`
 	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
 	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
+	Metrics  observe.MetricsConfig       `yaml:"metrics" doc:"metrics that are kept, and questions about them"`
 	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
 	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
 	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`

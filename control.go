@@ -45,6 +45,13 @@ type TargetStatus struct {
 	InFlight int64  `json:"inFlight"`
 }
 
+// pages are what is answered beside what control knows. Who may use the control
+// socket is trusted with metrics of their own.
+func (g *Gateway) pages(trusted bool) admin.Pages {
+	o := g.keepers.observe
+	return admin.Pages{Metrics: o.Metrics(), Prometheus: o.Prometheus(), Push: o.Pushed(trusted)}
+}
+
 var errDraining = errors.New("the gateway is draining: it ends once its requests have")
 
 // Ready implements admin.Gateway.

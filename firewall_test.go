@@ -49,9 +49,42 @@ services:
 		"gatehouse.yaml:10:3: no web ACL names the rule group h",
 		"gatehouse.yaml:17:9: GET /a: the web ACL bodies inspects bodies, and those of gRPC calls cannot be awaited: it blocks the calls. Write inspect-body: {streams: continue} to let them pass unseen",
 		"gatehouse.yaml:19:50: GET /c: the web ACL bodies sees the request that opens a WebSocket, and nothing of what passes in it",
+		"gatehouse.yaml:20:9: GET /d: the web ACL streams sees the heads of gRPC calls, and none of their messages",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
+
+const ruled = `
+listen: [{address: "127.0.0.1:0"}]
+waf:
+  edge: {rules: [{name: crs, core-rule-set: {paranoia: 2}}]}
+  other: {rules: [{name: crs, core-rule-set: {paranoia: 2, budget: 2s}}, {name: more, core-rule-set: {paranoia: 3}}]}
+apis: {a: {authorize: none, waf: edge, routes: [{match: GET /x, target: mock}]}}
+`
+
+// A rule set is compiled once for its content: for all ACLs of a configuration, and
+// for the configurations that come after it.
+func TestRuleSetsAreShared(t *testing.T) {
+	one, err := LoadText("gatehouse.yaml", []byte(ruled))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge, other := one.acls["edge"].Sets(), one.acls["other"].Sets()
+	if !edge[0].Shares(other[0]) || other[0].Shares(other[1]) {
+		t.Errorf("shared %v, %v", edge[0].Shares(other[0]), other[0].Shares(other[1]))
+	}
+	two, err := LoadText("gatehouse.yaml", []byte(ruled))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two.acls["edge"].Sets()[0].Shares(edge[0]) {
+		t.Error("shared before the reload")
+	}
+	two.adoptRules(one)
+	if !two.acls["edge"].Sets()[0].Shares(edge[0]) || !two.acls["other"].Sets()[1].Shares(other[1]) {
+		t.Error("not shared after the reload")
 	}
 }
 

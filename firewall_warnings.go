@@ -34,7 +34,11 @@ func (d *draft) aclWarnings() (out []warning) {
 		if ws := e.policies.WebSocket; ws != nil && !ws.Off {
 			tell("websocket", e, ws.Pos, "the web ACL %s sees the request that opens a WebSocket, and nothing of what passes in it")
 		}
-		if !cfg.WAF[e.acl.Name()].PassesStreams() && cfg.speaksHTTP2(e.target) {
+		switch {
+		case !cfg.speaksHTTP2(e.target) && !cfg.speaksHTTP2(e.canaryTarget()):
+		case cfg.WAF[e.acl.Name()].PassesStreams():
+			tell("grpc", e, e.at, "the web ACL %s sees the heads of gRPC calls, and none of their messages")
+		default:
 			tell("grpc", e, e.at, "the web ACL %s inspects bodies, and those of gRPC calls cannot be awaited: it blocks the calls. Write inspect-body: {streams: continue} to let them pass unseen")
 		}
 	}

@@ -89,7 +89,7 @@ func New(cfg *Config, o Options) (*Gateway, error) {
 	g.keepers.audit.note(context.Background(), "start", map[string]string{"version": o.Version, "pid": fmt.Sprint(os.Getpid())}, nil)
 	g.warn(cfg)
 	g.keepers.turns.Start()
-	g.socket.Serve(control{g}, g.keepers.observe.Metrics(), g.acts())
+	g.socket.Serve(control{g}, g.pages(true), g.acts())
 	g.tell(takeover.Ready, g.statusLine())
 	return g, nil
 }

@@ -97,7 +97,7 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	if g.taking != nil {
 		k.acme.Retire() // until the folder is this process's alone
 	}
-	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil})
+	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil, Folder: filepath.Join(cfg.Data.Value, "metrics")})
 	k.cookies = turning(k, seal.Open)
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:         k.fetcher,
@@ -281,7 +281,7 @@ func (l *leases) listenAdmin(c admin.Config, g *Gateway) (admin.Settings, error)
 		return settings, nil
 	}
 	listener, err := l.admin.Get(address, func() (*admin.Listener, error) {
-		return admin.Listen(address, g.inheritAdmin, settings, control{g}, g.keepers.observe.Metrics(), g.log)
+		return admin.Listen(address, g.inheritAdmin, settings, control{g}, g.pages(false), g.log)
 	})
 	if err != nil {
 		return settings, fmt.Errorf("%s: %w", c.Of("address"), err)

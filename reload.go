@@ -72,6 +72,7 @@ func (g *Gateway) install(cfg *Config) error {
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
+	g.keepers.observe.Keep(cfg.Metrics)
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}

@@ -192,6 +192,7 @@ func (g *Gateway) quiet(to int) (resume func()) {
 	k.turns.Close()
 	k.audit.note(ctx, "hand-over", map[string]string{"to": fmt.Sprint(to)}, nil)
 	k.audit.pause()
+	k.observe.Pause()
 	g.handed.Store(true)
 	k.usage.Close() // both count under one name
 	if !k.state.External() && k.state.Opened() {
@@ -201,6 +202,7 @@ func (g *Gateway) quiet(to int) (resume func()) {
 	return func() {
 		g.handed.Store(false)
 		k.acme.Resume()
+		k.observe.Keep(g.current.Load().config.Metrics)
 		if k.state.Opened() {
 			k.usage.Start()
 		}

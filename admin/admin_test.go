@@ -66,6 +66,17 @@ func (f *fake) Explain(id string) (any, bool) {
 	return map[string]string{"requestId": id}, id == "known"
 }
 
+// pages answer with what they are.
+func pages() Pages {
+	said := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			_, _ = io.WriteString(w, text+string(body)+"\n")
+		})
+	}
+	return Pages{Metrics: metrics(), Prometheus: said("asked "), Push: said("pushed ")}
+}
+
 func metrics() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "gatehouse_up 1\n") })
 }
@@ -103,7 +114,7 @@ func listen(t *testing.T, c Config, g Gateway) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen(c.Address, nil, s, g, metrics(), quiet())
+	l, err := Listen(c.Address, nil, s, g, pages(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,8 +85,8 @@ func (c *ControlSocket) Yield() {
 
 // Serve begins to answer for g, and to do the acts. It is called once, and not
 // after Close.
-func (c *ControlSocket) Serve(g Gateway, metrics http.Handler, acts Acts) {
-	h := &handlers{gateway: g, metrics: metrics}
+func (c *ControlSocket) Serve(g Gateway, pages Pages, acts Acts) {
+	h := &handlers{gateway: g, pages: pages}
 	mux := h.all()
 	acts.register(mux)
 	c.server = newServer(mux, c.log)

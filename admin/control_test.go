@@ -20,7 +20,7 @@ func control(t *testing.T, data string, g Gateway) *ControlSocket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Serve(g, metrics(), nil)
+	c.Serve(g, pages(), nil)
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
 	return c
 }
@@ -153,7 +153,7 @@ func TestConnectsEarly(t *testing.T) {
 	}
 	defer conn.Close()
 	_, _ = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: gatehouse\r\n\r\n"))
-	c.Serve(&fake{}, metrics(), nil)
+	c.Serve(&fake{}, pages(), nil)
 	answer := make([]byte, 12)
 	if _, err := io.ReadFull(conn, answer); string(answer) != "HTTP/1.1 200" {
 		t.Errorf("%q %v", answer, err)

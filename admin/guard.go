@@ -54,14 +54,29 @@ func (g *guard) refuse(r *http.Request) (status int, reason string) {
 		return http.StatusMisdirectedRequest, "the admin listener has no such host name: use its address"
 	case isSigned(r):
 		return 0, "" // the signature decides
+	case r.Method == http.MethodPost && r.URL.Path == pushPath:
+		return 0, "" // its own token decides
+	case isForm(r):
+		return g.admit(r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return http.StatusMethodNotAllowed, "the admin listener only answers questions (GET): changes go through the control socket"
 	case r.ContentLength != 0:
 		return http.StatusBadRequest, "the admin listener takes no bodies"
-	case g.needsToken && !g.authorized(r):
+	}
+	return g.admit(r)
+}
+
+func (g *guard) admit(r *http.Request) (status int, reason string) {
+	if g.needsToken && !g.authorized(r) {
 		return http.StatusUnauthorized, "send the admin token as Authorization: Bearer TOKEN"
 	}
 	return 0, ""
+}
+
+// isForm reports a question of Prometheus' API that is sent as a form, since it is
+// too long for a URL.
+func isForm(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, prometheusPath) && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 }
 
 // isSigned reports a request that claims to be signed as AWS's clients do: in

@@ -15,15 +15,31 @@ import (
 // handlers are what both servers answer with.
 type handlers struct {
 	gateway Gateway
-	metrics http.Handler
+	pages   Pages
 }
+
+// Pages are answers that mean nothing to this package. Who may ask for them is decided
+// before, but for Push at the admin listener, which asks for a credential of its own.
+type Pages struct {
+	Metrics    http.Handler // GET /metrics
+	Prometheus http.Handler // /api/v1/: questions, by GET or as a form
+	Push       http.Handler // POST /v1/metrics/push
+}
+
+// Where the pages are that take bodies.
+const (
+	prometheusPath = "/api/v1/"
+	pushPath       = "/v1/metrics/push"
+)
 
 // queries are the handlers that change nothing.
 func (h *handlers) queries() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", h.health)
 	mux.HandleFunc("GET /readyz", h.ready)
-	mux.Handle("GET /metrics", h.metrics)
+	mux.Handle("GET /metrics", h.pages.Metrics)
+	mux.Handle(prometheusPath, h.pages.Prometheus)
+	mux.Handle("POST "+pushPath, h.pages.Push)
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Status()) })
 	mux.HandleFunc("GET /v1/routes", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Routes()) })
 	mux.HandleFunc("GET /v1/certificates", func(w http.ResponseWriter, _ *http.Request) {

@@ -50,12 +50,12 @@ type Inherit func(address string) (*net.TCPListener, error)
 
 // Listen binds the address, or takes the socket that there is. Who connects
 // waits until Serve.
-func Listen(address string, inherit Inherit, s Settings, g Gateway, metrics http.Handler, log *slog.Logger) (*Listener, error) {
+func Listen(address string, inherit Inherit, s Settings, g Gateway, pages Pages, log *slog.Logger) (*Listener, error) {
 	socket, err := open(address, inherit)
 	if err != nil {
 		return nil, bindError(address, err)
 	}
-	h := &handlers{gateway: g, metrics: metrics}
+	h := &handlers{gateway: g, pages: pages}
 	l := &Listener{socket: socket, inner: h.queries(), gateway: g, done: make(chan struct{})}
 	l.server = newServer(l, log)
 	if !s.guard.fitFor(l.Addr().Addr()) {

@@ -26,7 +26,7 @@ func TestListenerEnds(t *testing.T) {
 		t.Error(err)
 	}
 	taken := listen(t, Config{}, &fake{})
-	_, err := Listen(taken.Addr().String(), nil, Settings{&guard{}}, &fake{}, metrics(), quiet())
+	_, err := Listen(taken.Addr().String(), nil, Settings{&guard{}}, &fake{}, pages(), quiet())
 	if err == nil || !strings.Contains(err.Error(), "another gateway") {
 		t.Errorf("a taken port: %v", err)
 	}
@@ -37,7 +37,7 @@ func TestListenerEnds(t *testing.T) {
 func TestUnserved(t *testing.T) {
 	s, _ := Config{}.Settings()
 	ask := func(end func(*Listener)) string {
-		l, err := Listen("127.0.0.1:0", nil, s, &fake{}, metrics(), quiet())
+		l, err := Listen("127.0.0.1:0", nil, s, &fake{}, pages(), quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,11 +63,17 @@ func TestUnserved(t *testing.T) {
 	}
 }
 
+func panicking() Pages {
+	p := pages()
+	p.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("metrics") })
+	return p
+}
+
 // What panics is said aloud, and ends its own connection alone.
 func TestPanic(t *testing.T) {
 	var said bytes.Buffer
 	s, _ := Config{}.Settings()
-	l, err := Listen("127.0.0.1:0", nil, s, &fake{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("metrics") }), slog.New(slog.NewTextHandler(&said, nil)))
+	l, err := Listen("127.0.0.1:0", nil, s, &fake{}, panicking(), slog.New(slog.NewTextHandler(&said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +93,7 @@ func TestPanic(t *testing.T) {
 // The check of the configuration cannot know where a name leads.
 func TestReachable(t *testing.T) {
 	s, _ := Config{}.Settings()
-	if l, err := Listen("0.0.0.0:0", nil, s, &fake{}, metrics(), quiet()); err == nil || !strings.Contains(err.Error(), "tls and token") {
+	if l, err := Listen("0.0.0.0:0", nil, s, &fake{}, pages(), quiet()); err == nil || !strings.Contains(err.Error(), "tls and token") {
 		_ = l.Close(context.Background())
 		t.Errorf("reachable by all without a credential: %v", err)
 	}
@@ -98,7 +104,7 @@ func TestReachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen("0.0.0.0:0", nil, s, &fake{}, metrics(), quiet())
+	l, err := Listen("0.0.0.0:0", nil, s, &fake{}, pages(), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

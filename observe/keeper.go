@@ -22,6 +22,7 @@ type Options struct {
 	Logger  *slog.Logger
 	Stdout  io.Writer       // where an access log on stdout goes
 	Version string          // the program's
+	Folder  string          // where metrics are kept, once Keep is called
 	Recent  int             // how many requests are remembered; 0 for recent.DefaultSize
 	Sources metrics.Sources // what other rooms know; Logs is the Keeper's own
 	// Shared says that another process still writes the access logs that the
@@ -35,6 +36,7 @@ type Keeper struct {
 	log     *slog.Logger
 	stdout  io.Writer
 	metrics *metrics.Registry
+	stored  *stored
 	recent  *recent.Recent
 	files   *keeper.Set[string, *accesslog.File]
 	scratch sync.Pool // of *scratch
@@ -57,7 +59,9 @@ func NewKeeper(o Options) *Keeper {
 	k.shared.Store(o.Shared)
 	k.scratch.New = func() any { return &scratch{stripe: k.stripe.Add(1)} }
 	o.Sources.Logs = k.logStats
+	o.Sources.Store = k.storeStats
 	k.metrics = metrics.New(o.Version, o.Sources)
+	k.stored = newStored(o.Folder, o, k.metrics)
 	return k
 }
 
@@ -112,6 +116,7 @@ func (k *Keeper) Await(ctx context.Context) {
 // Close writes what waits and closes the logs, those that were retired lately
 // too. It is called once no request runs any more.
 func (k *Keeper) Close() {
+	k.Pause()
 	k.files.Close()
 	k.mu.Lock()
 	defer k.mu.Unlock()

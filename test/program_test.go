@@ -198,7 +198,7 @@ func lives(pid int) bool {
 }
 
 // eventually repeats a check until it passes.
-func eventually(t *testing.T, check func() error) {
+func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		err := check()

@@ -34,6 +34,7 @@ var (
 		"mirror/keeper.go":            "keeper: sending copies of requests",
 		"observe/audit/refusals.go":   "keeper: writing down who was refused",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
+		"observe/sampler/sampler.go":  "keeper: sampling metrics, and looking after their store",
 		"secrets/keeper.go":           "keeper: keys take turns",
 		"state/store.go":              "keeper: following the engine",
 		"state/write.go":              "keeper: what waits for an engine that is gone is given up",

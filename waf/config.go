@@ -57,6 +57,15 @@ func (g *Group) source() *source {
 	return s
 }
 
+// Challenges says what browsers have to do for rules that challenge.
+func (c *Config) Challenges() challenge.Config {
+	out := c.Prove
+	if c.Import != nil && c.Import.Immunity > 0 && !c.Prove.Has("immunity") {
+		out.Immunity = config.Duration(c.Import.Immunity)
+	}
+	return out
+}
+
 // Body says how much of bodies is inspected.
 type Body struct {
 	config.At

@@ -120,6 +120,9 @@ func (j *journal) add(rec *record.Record, n *note, decided *entry) {
 			rec.RuleType = "RATE_BASED"
 		}
 	}
+	if n.found.What == "rate" {
+		rec.RateBased = append(rec.RateBased, record.RateRule{ID: j.id + "/" + n.entry.name, Name: n.entry.name})
+	}
 	switch {
 	case n.group != "":
 		j.group(rec, n, &m, decided)

@@ -72,7 +72,7 @@ func (s Sources) collectors() []prometheus.Collector {
 		s.upstreams(), s.services(), s.breakers(), s.queues(), s.resolvedNames(), s.listeners(), s.throttles(),
 		s.keySets(), s.logs(), s.bodies(), s.codings(), s.encoders(), s.certificates(),
 		s.mirrorQueues(), s.mirrorCopies(), s.webACLs(), s.webACLFaults(), s.state(), s.stateCopy(), s.secrets(),
-		s.tunnels(), s.tunnelEnds(),
+		s.tunnels(), s.tunnelEnds(), s.store(),
 	}
 	present := all[:0]
 	for _, c := range all {

@@ -21,6 +21,7 @@ type Sources struct {
 
 	Certificates func() []CertificateStats
 	Mirrors      func() []MirrorStats
+	Store        func() []StoreStats
 	State        func() []StateStats // none where there is no state
 	Secrets      func() []SecretStats
 	WebACLs      func() []WebACLStats

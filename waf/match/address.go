@@ -16,6 +16,7 @@ type Source struct {
 	Header  string // the header that names addresses; "" for the client
 	Place   Place
 	Missing bool // a request whose header names no address matches
+	Present bool // but for one that has no such header at all, as at AWS WAF
 }
 
 // Place is which address of a header counts.
@@ -39,9 +40,14 @@ func (s *Source) matches(r *Request, f func(netip.Addr) bool) bool {
 	var room [maxForwarded]netip.Addr
 	list, ok := s.addresses(r.R.Header, room[:0])
 	if !ok {
-		return s.Missing
+		return s.lacks(r)
 	}
 	return slices.ContainsFunc(list, f)
+}
+
+// lacks reports whether a request matches whose header names no address.
+func (s *Source) lacks(r *Request) bool {
+	return s.Missing && (!s.Present || len(r.R.Header.Values(s.Header)) > 0)
 }
 
 // addresses reads the header's addresses; false where one that counts is none.

@@ -104,10 +104,10 @@ func readCrawler(n *config.Node) Node {
 	return &Crawler{State: s.Is, Names: s.Names}
 }
 
-func crawlerSchema() *config.Schema {
+func crawlerSchema() []*config.Schema {
 	state := &config.Schema{Type: "string"}
 	for _, s := range crawlerStates {
 		state.Enum = append(state.Enum, s)
 	}
-	return &config.Schema{AnyOf: []*config.Schema{state, config.SchemaOf(crawlerSection{})}}
+	return []*config.Schema{state, config.SchemaOf(crawlerSection{})}
 }
