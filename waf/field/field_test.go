@@ -52,7 +52,11 @@ func look(t testing.TB, s Spec, limits Limits, request string) (*Value, error) {
 		limits.Body = 1 << 10
 	}
 	v.Begin(&plan, limits, x, r)
-	return v.At(at), v.Err()
+	value := v.At(at)
+	for i := range value.Parts {
+		value.Parts[i].Name = v.Where(at, i)
+	}
+	return value, v.Err()
 }
 
 func TestTake(t *testing.T) {
@@ -328,5 +332,18 @@ func BenchmarkHeaders(b *testing.B) {
 			v.At(at)
 		}
 		v.End()
+	}
+}
+
+func BenchmarkJSON(b *testing.B) {
+	body := `{"items": [` + strings.Repeat(`{"sku": "ABC-1", "price": 19.99, "note": "gift \u0026 card"},`, 20) + `{"sku": "ABC-2"}], "customer": {"id": 42, "email": "a@b.test"}}`
+	var v Value
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Parts = v.Parts[:0]
+		if !(&parser{in: body, spec: &Spec{Kind: JSON}, value: &v}).document() {
+			b.Fatal("no JSON")
+		}
 	}
 }
