@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The controllers that functions are kept in bounds with.
@@ -268,7 +269,7 @@ func (g *group) freeze(stop bool) error {
 }
 
 // remove takes the group away, which no process may be in any more. What cannot
-// be removed now is tried again later.
+// be removed now is tried again with the next one, and at last by close.
 func (g *group) remove() error {
 	if g == nil {
 		return nil
@@ -290,12 +291,23 @@ func (c *cgroups) clear(more []string) error {
 	return errors.Join(errs...)
 }
 
-// close takes this process's folders away.
+// close takes this process's folders away. The kernel may take a moment to see
+// that who has ended is gone.
 func (c *cgroups) close() error {
 	if c == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.clear(c.folders(""))
+	err := c.clear(c.folders(""))
+	for range closeTries {
+		if err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+		err = c.clear(nil)
+	}
+	return err
 }
+
+const closeTries = 500

@@ -32,9 +32,14 @@ func TestForkBomb(t *testing.T) {
 	o := collect(p)
 	p.Wait()
 	o.wait.Wait()
+	// Where it is the Go runtime that gets no thread any more, it says so by itself.
+	said := o.String() + o.errors.String()
+	if !strings.Contains(said, "resource temporarily unavailable") && !strings.Contains(said, "errno=11") {
+		t.Errorf("said %q", said)
+	}
 	var got int
-	if _, err := fmt.Sscanf(o.String(), "failed: after %d:", &got); err != nil || !strings.Contains(o.String(), "resource temporarily unavailable") || got > sp.Processes {
-		t.Errorf("said %q, %v", o.String(), err)
+	if n, _ := fmt.Sscanf(said, "failed: after %d:", &got); n == 1 && got > sp.Processes {
+		t.Errorf("said %q", said)
 	}
 	sp.Processes, sp.Memory = 1000, 1<<30
 	if said, _ := run(t, s, sp); said != "100 processes" {

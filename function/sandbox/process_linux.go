@@ -107,11 +107,8 @@ func (p *Process) end() {
 		p.exit.Peak = usage.Maxrss << 10
 	}
 	p.over = true
-	err := p.group.remove()
+	_ = p.group.remove() // or later
 	p.mu.Unlock()
-	if err != nil {
-		p.sandbox.log.Warn("a function's cgroup is tried to be removed again later", "error", err)
-	}
 	if p.Listener != nil {
 		_ = p.Listener.Close()
 	}

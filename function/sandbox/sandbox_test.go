@@ -88,13 +88,14 @@ func spec(t testing.TB, args ...string) sandbox.Spec {
 // output is what a process writes.
 type output struct {
 	bytes.Buffer
-	wait sync.WaitGroup
+	errors bytes.Buffer
+	wait   sync.WaitGroup
 }
 
 func collect(p *sandbox.Process) *output {
 	o := &output{}
 	o.wait.Go(func() { _, _ = io.Copy(o, p.Stdout); _ = p.Stdout.Close() })
-	o.wait.Go(func() { _, _ = io.Copy(io.Discard, p.Stderr); _ = p.Stderr.Close() })
+	o.wait.Go(func() { _, _ = io.Copy(&o.errors, p.Stderr); _ = p.Stderr.Close() })
 	return o
 }
 
@@ -115,6 +116,7 @@ func TestHello(t *testing.T) {
 	s, level := open(t)
 	t.Log(level)
 	said, exit := run(t, s, spec(t, "hello"))
+	t.Logf("at most %d KiB, %v of CPU", exit.Peak>>10, exit.CPU)
 	if said != "hello" || exit.Code != 0 || exit.Peak <= 0 {
 		t.Errorf("said %q, exit %+v", said, exit)
 	}

@@ -39,6 +39,7 @@ func (s *Sandbox) start(ctx context.Context, spec *Spec, last stage.Step) (*Proc
 		if !errors.Is(err, errDied) {
 			return p, err
 		}
+		s.log.Warn("a process that was kept ready for a function was gone: something has killed it")
 	}
 	l, err := s.bear()
 	if err != nil {
