@@ -201,7 +201,7 @@ func (g *Gateway) fillIssuer(r *revoked.Rule) error {
 
 // Sealed is an export of the state in a call.
 type Sealed struct {
-	Passphrase string `json:"passphrase"`
+	Passphrase string `json:"passphrase,omitempty"`
 	Overwrite  bool   `json:"overwrite,omitempty"`
 	Export     []byte `json:"export,omitempty"`
 }

@@ -29,6 +29,8 @@ import (
 	"gatehouse/usage"
 	"gatehouse/validate"
 	"gatehouse/waf"
+	"gatehouse/waf/crawler"
+	"gatehouse/waf/geo"
 	"gatehouse/websocket"
 )
 
@@ -54,6 +56,8 @@ type Config struct {
 	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
 	WAF      map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
 	Groups   map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
+	Geo      geo.Config                  `yaml:"geo" doc:"by what data the countries of addresses are known"`
+	Crawlers crawler.Config              `yaml:"crawlers" doc:"which crawlers web ACLs know, and how they are verified"`
 
 	sources  *config.Sources
 	warnings []warning

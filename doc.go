@@ -11,10 +11,10 @@
 //	  |
 //	route       host + method + path -> a chain
 //	  |
-//	the chain   compress  cors  addresses  limits  throttle  auth  authorize
-//	  |         cedar  usage  throttle  validate  limits  usage  canary
-//	  |         compress  identity  mapping  transform  mapping  method  mirror
-//	  |         (observe around all of it; waf and cache are to come)
+//	the chain   compress  cors  addresses  limits  throttle  waf  auth
+//	  |         authorize  cedar  usage  throttle  validate  limits  usage
+//	  |         canary  compress  identity  mapping  transform  mapping  method
+//	  |         mirror  (observe around all of it; cache is to come)
 //	  |
 //	target      upstream, websocket, mock, redirect (functions are to come)
 //

@@ -114,12 +114,20 @@ func (v *visit) serve() {
 	if v.aws() {
 		return
 	}
+	if e := v.snap.challenged; e != nil && isChallenge(v.x) && v.snap.table.Serves(v.x.Host) {
+		v.run(e)
+		return
+	}
 	v.route()
 }
 
 // serveOwned runs the chain of a room that owns the path.
 func (v *visit) serveOwned() {
-	e := v.snap.owned.endpoint
+	v.run(v.snap.owned.endpoint)
+}
+
+// run serves the request by an endpoint that is no API's.
+func (v *visit) run(e *endpoint) {
 	e.describe(v.x)
 	v.seen.Route = e.counts
 	e.chain.ServeHTTP(&v.x.Writer, v.r)

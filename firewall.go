@@ -14,7 +14,7 @@ func (cfg *Config) compileACLs(report *config.Report) {
 		return
 	}
 	cfg.acls = make(map[string]*waf.ACL, len(cfg.WAF))
-	o := waf.Options{Account: cfg.Account, Region: cfg.Region, Groups: cfg.Groups}
+	o := waf.Options{Account: cfg.Account, Region: cfg.Region, Groups: cfg.Groups, Countries: cfg.countries(), Counted: true, Challenge: true}
 	for _, name := range names(cfg.WAF) {
 		if c := cfg.WAF[name]; c != nil {
 			a := waf.Compile(c, o, report)
@@ -31,6 +31,16 @@ func (cfg *Config) adoptRules(running *Config) {
 			a.Adopt(last)
 		}
 	}
+}
+
+// readsOrder reports whether a web ACL asks for the order of headers.
+func (cfg *Config) readsOrder() bool {
+	for _, a := range cfg.acls {
+		if a.ReadsOrder() {
+			return true
+		}
+	}
+	return false
 }
 
 // readsHandshakes reports whether a web ACL asks for fingerprints of TLS handshakes.
@@ -67,12 +77,12 @@ func (e *endpoint) aclConfig(cfg *Config) any {
 	if e.acl == nil {
 		return nil
 	}
-	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account}
+	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account, cfg.Geo, cfg.Crawlers}
 }
 
 // firewall is what outlives the filter that holds requests against a web ACL.
 func (l *leases) firewall(a *waf.ACL) waf.Keepers {
-	k := waf.Keepers{Counts: l.acls}
+	k := waf.Keepers{Counts: l.acls, Challenge: l.gates, Crawlers: l.checker}
 	if file := l.aclLogs[a.LogFile()]; file != nil {
 		k.Log = file
 	}

@@ -40,6 +40,8 @@ import (
 	"gatehouse/upstream/ticket"
 	"gatehouse/usage"
 	"gatehouse/waf"
+	"gatehouse/waf/challenge"
+	"gatehouse/waf/crawler"
 )
 
 // keepers are what outlives a reload.
@@ -65,10 +67,13 @@ type keepers struct {
 	place     secrets.Place                  // of the gateway's own secrets
 	vault     *vault.Vault                   // the place in the state
 	turns     *secrets.Keeper
-	tickets   *edge.Tickets // nil where each listener has its own keys
+	tickets   *edge.Tickets              // nil where each listener has its own keys
+	cookies   func() (*seal.Ring, error) // seals what browsers keep
 	upstreams *upstream.Keeper
 	mirrors   *mirror.Keeper
 	acls      *waf.Keeper
+	bots      *crawler.Keeper
+	provers   *challenge.Keeper
 	tunnels   *tunnel.Keeper
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
@@ -93,13 +98,14 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		k.acme.Retire() // until the folder is this process's alone
 	}
 	k.observe = observe.NewKeeper(observe.Options{Logger: o.Logger, Stdout: o.Stdout, Version: o.Version, Sources: k.sources(g), Shared: g.taking != nil, Folder: filepath.Join(cfg.Data.Value, "metrics")})
+	k.cookies = turning(k, seal.Open)
 	k.keys = auth.NewKeeper(auth.Options{
 		Fetch:         k.fetcher,
 		Foreign:       k.foreigner,
 		Development:   func() ([]byte, error) { return developmentKeys(cfg.Data.Value) },
 		Client:        k.programClient,
 		ForeignClient: k.foreignClient,
-		Cookies:       turning(k, seal.Open),
+		Cookies:       k.cookies,
 		Logouts:       k.logouts,
 		Sessions:      k.sealer,
 		Fetched:       g.known.keys,
@@ -109,6 +115,8 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.acls = waf.NewKeeper()
+	k.bots = crawler.NewKeeper()
+	k.provers = challenge.NewKeeper(func() (challenge.Seals, error) { return k.cookies() })
 	k.admin = keeper.NewSet[string, *admin.Listener]()
 	k.listeners = edge.NewListeners(edge.Options{Handler: g, Policy: g.policy, Refused: g.engineRefused, Inherit: g.inherit, Log: o.Logger})
 	return k, nil
@@ -173,6 +181,7 @@ func fetching(client *http.Client) auth.Fetch {
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
 	k.mirrors.Close()
+	k.bots.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
 	k.keys.Close()
@@ -201,6 +210,8 @@ type leases struct {
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
 	acls        *waf.Lease
+	gates       gates                      // has nothing to lease
+	checker     *crawler.Checker           // nor this
 	aclLogs     map[string]*accesslog.File // by path
 	tunnels     *tunnel.Keeper             // has nothing to lease
 	listeners   *edge.Lease

@@ -77,6 +77,7 @@ func (cfg *Config) checkListeners(d *draft, report *config.Report) {
 		demand := cfg.demand(policies)
 		demand.Check(report)
 		d.checkOwned(demand, report)
+		d.checkChallenges(report)
 		if cfg.ACME != nil && !demand.At.IsValid() && !demand.Broken {
 			cfg.warn(cfg.ACME.Pos, "nothing is obtained by acme: write certificates: acme on a listener with tls")
 		}

@@ -12,8 +12,6 @@ func planned() map[string]string {
 		"alarms":    "alarms",
 		"notify":    "notifications",
 
-		"waf.*.rules.core-rule-set": "the Core Rule Set",
-
 		"listen.network-acl":         "network ACLs",
 		"services.*.link":            "links to private networks",
 		"services.*.security-groups": "security groups",

@@ -16,7 +16,7 @@ func TestPlannedKeys(t *testing.T) {
 		for i := len(parts) - 1; i >= 0; i-- {
 			part := strings.ReplaceAll(parts[i], "*", "some")
 			text = "{" + part + ": " + text + "}"
-			if part == "listen" || part == "routes" || part == "rules" {
+			if part == "listen" || part == "routes" {
 				text = strings.Replace(text, ": ", ": [", 1)
 				text = text[:len(text)-1] + "]}"
 			}

@@ -37,6 +37,9 @@ func (g *Gateway) install(cfg *Config) error {
 	l := g.keepers.begin()
 	defer g.keepers.denyAdmin()
 	defer l.abort() // does nothing once the leases are committed
+	if err := g.keepers.guard(cfg, l); err != nil {
+		return err
+	}
 	snap, err := d.bind(l, policies)
 	if err != nil {
 		return err
@@ -46,6 +49,7 @@ func (g *Gateway) install(cfg *Config) error {
 		return err
 	}
 	snap.owned = own(cfg, demand, g.keepers.acme.Handler, l)
+	snap.challenged = challenged(cfg, g.keepers, l)
 	if err := l.listeners.Bind(policies); err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func (g *Gateway) generation() uint64 {
 
 func (g *Gateway) compilation(cfg *Config) edge.Compilation {
 	// What there is to warn of was noted when cfg was loaded.
-	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes()}
+	c := edge.Compilation{Domains: cfg.domains(), Authority: g.keepers.authority, Managed: g.keepers.acme, Tickets: g.keepers.tickets, Now: time.Now(), Clients: cfg.clients(), Fingerprints: cfg.readsHandshakes(), HeaderOrder: cfg.readsOrder()}
 	if cfg.ACME != nil {
 		c.Challenge = g.keepers.acme.Challenge
 	}

@@ -30,7 +30,7 @@ func (k *keepers) openSecrets(cfg *Config, g *Gateway, log *slog.Logger) (err er
 	k.logouts = revoked.NewLogouts(k.state, log)
 	k.access = accesskey.NewKeeper(k.state, log)
 	k.vault = vault.New(k.state, files, log)
-	k.turns = secrets.NewKeeper(secrets.KeeperOptions{Log: log, Turned: k.turned, Chores: []func(context.Context){k.vault.Settle, k.logouts.Flush}})
+	k.turns = secrets.NewKeeper(secrets.KeeperOptions{Log: log, Turned: k.turned, Chores: []func(context.Context){k.vault.Settle, k.logouts.Flush, k.publish}})
 	k.identity = turning(k, identity.OpenKeys)
 	if cfg.needsState() && (g.taking == nil || k.state.External()) {
 		if err := k.openState(context.Background(), data); err != nil {
@@ -85,6 +85,9 @@ func (k *keepers) openAuthority(dir string, log *slog.Logger) (authority *ca.CA,
 	}
 	return authority, nil
 }
+
+// publish has the root's certificate lie where clients are told that it does.
+func (k *keepers) publish(ctx context.Context) { k.authority.Publish(ctx) }
 
 // turning returns what opens a ring once, when it is first wanted, and has it take
 // its turns.

@@ -21,6 +21,7 @@ type Snapshot struct {
 	endpoints  []*endpoint
 	nowhere    nowhere
 	owned      *owned            // nil where no room owns a path
+	challenged *endpoint         // the paths of challenges; nil where nobody challenges
 	aws        *endpoint         // AWS's own services
 	owners     map[string]string // host -> API
 }

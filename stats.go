@@ -75,10 +75,13 @@ func (k *keepers) keyStats() []metrics.KeySetStats {
 func (k *keepers) throttleStats() []metrics.ThrottleStats {
 	addresses, names := k.limits.Usage()
 	slow := k.limits.SlowUsage()
+	from, others := k.acls.Rates()
 	return []metrics.ThrottleStats{
 		{Scope: "address", Keys: int64(addresses.Buckets), Capacity: int64(addresses.Capacity), Overflow: addresses.Shared},
 		{Scope: "address-slow", Keys: int64(slow.Buckets), Capacity: int64(slow.Capacity), Overflow: slow.Shared},
 		{Scope: "name", Keys: int64(names.Buckets), Capacity: int64(names.Capacity), Overflow: names.Shared},
+		{Scope: "waf-address", Keys: int64(from.Keys), Capacity: int64(from.Capacity), Overflow: from.Shared},
+		{Scope: "waf-other", Keys: int64(others.Keys), Capacity: int64(others.Capacity), Overflow: others.Shared},
 	}
 }
 

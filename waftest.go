@@ -18,6 +18,7 @@ import (
 	"gatehouse/exchange"
 	"gatehouse/http1"
 	"gatehouse/waf"
+	"gatehouse/waf/crawler"
 	"gatehouse/waf/record"
 )
 
@@ -132,7 +133,12 @@ func (t *aclTest) acl(x *exchange.Exchange, r *http.Request) (*waf.ACL, error) {
 
 func (t *aclTest) run(acl *waf.ACL, x *exchange.Exchange, r *http.Request) {
 	passed := false
-	filter := waf.New(acl, waf.Keepers{Counts: waf.NewKeeper().Begin(), Log: t, Always: true})
+	bots := crawler.NewKeeper()
+	bots.Close() // nobody is asked: whoever claims to be a crawler is one of whom nothing is known
+	filter := waf.New(acl, waf.Keepers{
+		Counts: waf.NewKeeper().Begin(), Log: t, Always: true,
+		Challenge: unproven{}, Crawlers: bots.Checker(t.cfg.Crawlers.Kinds(), nil),
+	})
 	filter(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(&x.Writer, r)
 	t.result = &WAFTest{ACL: acl.Name(), Passed: passed}
 	if f := x.Refused; f != nil {
@@ -147,6 +153,15 @@ func (t *aclTest) run(acl *waf.ACL, x *exchange.Exchange, r *http.Request) {
 	for _, g := range rec[0].Groups {
 		t.result.Score += g.Score
 	}
+}
+
+// unproven challenges everybody: one request alone has proven nothing.
+type unproven struct{}
+
+func (unproven) Cleared(*exchange.Exchange, *http.Request, string) bool { return false }
+
+func (unproven) Challenge(w http.ResponseWriter, r *http.Request, _ string, rule *exchange.Rule) {
+	exchange.Refuse(w, r, exchange.Refusal{Status: http.StatusForbidden, Rule: rule, Reason: "challenge", Kind: exchange.WAFFiltered, Detail: "challenged"})
 }
 
 func (t *aclTest) refused(status int, reason, detail string) {

@@ -23,7 +23,7 @@ func (cfg *Config) warn(at config.Pos, message string) {
 // file, each with its place. The configuration must be one without errors.
 func (cfg *Config) Warnings() []string {
 	d := compile(cfg, &config.Report{})
-	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), d.unused(), cfg.unfilledKeys(), cfg.definitionWarnings(), d.foreign)
+	all := slices.Concat(cfg.warnings, cfg.developmentKeys(), d.unused(), cfg.unfilledKeys(), cfg.definitionWarnings(), d.aclWarnings(), d.foreign)
 	slices.SortStableFunc(all, func(a, b warning) int {
 		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 	})

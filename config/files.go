@@ -16,12 +16,7 @@ func (d *decoder) readFile(src *source, name string, limit int64) (path string, 
 	if err != nil {
 		return "", nil, err
 	}
-	content, err = d.sources.read(path, limit, func() (*os.File, error) {
-		if src.jail != nil {
-			return openWithin(src.dir, path)
-		}
-		return openRegular(path)
-	})
+	content, err = d.sources.read(path, limit, d.opener(src, path))
 	return path, content, err
 }
 

@@ -203,8 +203,8 @@ func (f *SourceFile) rehash(info fs.FileInfo) bool {
 	}
 	defer file.Close()
 	h := sha256.New() // piece by piece: a definition may be large
-	n, err := io.Copy(h, io.LimitReader(file, maxFile+1))
-	if err != nil || n > maxFile {
+	n, err := io.Copy(h, io.LimitReader(file, maxStream+1))
+	if err != nil || n > maxStream {
 		return f.SHA256 != ""
 	}
 	if hex.EncodeToString(h.Sum(nil)) != f.SHA256 {

@@ -120,6 +120,10 @@ func (e *engine) serve(c *conn, served net.Conn) bool {
 		first = nil
 	}
 	h1 := e.h1.NewConn(served, owner{c})
+	if c.policy.order {
+		h1.KeepOrder()
+		c.info.Order = h1.HeaderOrder
+	}
 	c.served.Store(h1)
 	e.listener.engines.Go(func() { h1.Serve(first) })
 	return true

@@ -42,6 +42,7 @@ type Policy struct {
 	tlsKey    string      // what tls was made from
 	hsts      []string    // Strict-Transport-Security; nil for none
 	proto     []string    // X-Forwarded-Proto
+	order     bool        // requests tell the order of their headers
 }
 
 // redirectTo is the port to redirect to, or the listener whose port it is.
@@ -86,6 +87,8 @@ type Compilation struct {
 	Clients []Clients
 	// Fingerprints says that somebody asks for those of TLS handshakes.
 	Fingerprints bool
+	// HeaderOrder says that somebody asks for the order of requests' headers.
+	HeaderOrder bool
 	// Last are the policies in force, whose TLS state (session tickets) is
 	// kept where the certificates are the same. May be nil.
 	Last Policies
@@ -126,6 +129,7 @@ func compileOne(l *Listener, key string, target redirectTo, c Compilation, repor
 	}
 	slices.SortFunc(p.trusted, comparePrefix)
 	p.settings = settingsOf(l, p.trusted)
+	p.order = c.HeaderOrder
 	if l.Redirect.HTTPS {
 		p.redirects = &exchange.Rule{Filter: "edge", Name: "redirect https", At: l.Of("redirect")}
 		p.redirect, p.settings.redirecting, p.settings.redirect = target, true, target

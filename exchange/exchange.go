@@ -27,6 +27,10 @@ type Conn struct {
 	// JA3 and JA4 tell clients apart by their TLS handshake: JA3 as MD5 in
 	// hexadecimal digits. Empty without TLS, and where no rule asks for them.
 	JA3, JA4 string
+	// Order returns the names of the fields of the request that is served, as the
+	// client sent them, in small letters and joined by ":". Nil by HTTP/2, and where
+	// no rule asks for it.
+	Order func() string
 }
 
 // Param is one path parameter: the part of the path that {name} matched.
@@ -110,6 +114,7 @@ type Exchange struct {
 	Principal *Principal // nil for strangers; shared, never written to
 	APIKey    *APIKey    // nil where none was asked for
 	Labels    []string
+	Country   string // of Client, by ISO 3166-1 alpha-2; "" where nobody asked, or it is not known
 	Variant   Variant
 	RateLimit RateLimit
 	Upstream  Upstream

@@ -29,6 +29,7 @@ type Conn struct {
 	wait     waiting
 	watch    watch
 	fresh    bool // no request was read yet
+	order    string
 
 	scope   Context // of the requests; nil before the first and once it is spent
 	request *http.Request
@@ -64,6 +65,13 @@ func (s *Server) NewConn(c net.Conn, owner Owner) *Conn {
 	conn.in.Reset(&conn.head)
 	return conn
 }
+
+// KeepOrder has HeaderOrder tell the order of requests' fields; before Serve.
+func (c *Conn) KeepOrder() { c.in.KeepOrder() }
+
+// HeaderOrder returns the names of the fields of the request that is served, as the
+// client sent them, in small letters and joined by ":"; "" unless KeepOrder.
+func (c *Conn) HeaderOrder() string { return c.order }
 
 func carrier(c net.Conn) *net.TCPConn {
 	switch c := c.(type) {

@@ -23,7 +23,7 @@ func (c *Conn) read() (wire.Request, error) {
 	if err != nil {
 		return q, err
 	}
-	c.fresh = false
+	c.fresh, c.order = false, q.Order
 	r := c.request
 	if err := c.locate(r, &q); err != nil {
 		return q, err

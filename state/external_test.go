@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestExternal: the engine elsewhere is down at the start, comes, goes, and comes
@@ -44,6 +45,14 @@ func TestExternal(t *testing.T) {
 	}
 	eventually(t, "the other's deletion", func() bool { _, ok := table.Get("b"); return !ok })
 
+	now, open := s.Stats()
+	if !open || !now.Up || now.Written == 0 || now.Failed == 0 || now.Rows != 1 || now.Bytes == 0 || time.Since(now.Known) > time.Minute {
+		t.Errorf("%+v %v", now, open)
+	}
+	eventually(t, "the copy has everything", func() bool {
+		now, _ := s.Stats()
+		return !now.Copied.IsZero() && now.Copied.Equal(now.Known)
+	})
 	_ = nats.Process.Kill()
 	_ = nats.Wait()
 	eventually(t, "writes are refused", func() bool { return errors.Is(table.Put(ctx, "c", []byte("3")), ErrAway) })
@@ -54,6 +63,9 @@ func TestExternal(t *testing.T) {
 
 	// A start while it is away goes by the copy.
 	s, table = opened(t, data, key, c())
+	if now, _ := s.Stats(); now.Up || now.Known.IsZero() || now.Copied.IsZero() || now.Rows != 1 {
+		t.Errorf("by the copy: %+v", now)
+	}
 	if r, ok := table.Get("a"); !ok || string(r.Value) != "1" || !s.Loaded() {
 		t.Errorf("by the copy: %q %v", r.Value, ok)
 	}

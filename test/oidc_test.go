@@ -388,6 +388,31 @@ func TestBackChannelLogout(t *testing.T) {
 	}
 }
 
+// Where the gateway has a state, a session that was ended stays so after a restart,
+// and the others go on.
+func TestLogoutOutlivesRestarts(t *testing.T) {
+	r, p := startLogin(t, "", "state: {master-key: private/master}\n")
+	ann := newPerson(t, r, true)
+	ann.navigate("/orders/1")
+	status := func(who *person) int {
+		resp, _ := who.do("GET", "/orders/1")
+		return resp.StatusCode
+	}
+	r.restart()
+	if got := status(ann); got != 200 {
+		t.Fatalf("a session after a restart: %d", got)
+	}
+	resp, err := newPerson(t, r, true).client.PostForm("https://localhost:"+port(r.secure())+"/_auth/backchannel-logout", url.Values{"logout_token": {p.logoutToken(nil)}})
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	_ = resp.Body.Close()
+	r.restart()
+	if got := status(ann); got != 401 {
+		t.Errorf("a session that was ended, after a restart: %d", got)
+	}
+}
+
 // Where it is asked for, services get the access token, and never the session.
 func TestLoginForwards(t *testing.T) {
 	p := newProvider(t)

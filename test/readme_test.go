@@ -99,7 +99,7 @@ const exampleValue = "0123456789abcdef0123456789abcdef"
 var exampleSecret = regexp.MustCompile(`\$\{env:(\w+)\}`)
 
 var (
-	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks|file): *"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
+	exampleFile    = regexp.MustCompile(`(?:ca|cert|key|jwks|files?): *\[?"?([\w./-]+\.(?:pem|crt|key|json|txt|html))`)
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
 	exampleCedar   = regexp.MustCompile(`(?:policies|cedar): *\[?"?([\w./-]+\.cedar)`)
 	exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
@@ -131,7 +131,7 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 			content = key
 		case strings.Contains(found[0], "jwks:"):
 			content = testKeys(t)
-		case strings.Contains(found[0], "file:"):
+		case strings.HasPrefix(found[0], "file"):
 			content = []byte("192.0.2.1\n")
 		}
 		write(t, filepath.Join(dir, found[1]), content)

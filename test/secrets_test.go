@@ -141,7 +141,7 @@ func (h *hoard) jwks() map[string]bool {
 // its files become part of the state.
 func TestKilledWhileSecretsAreMade(t *testing.T) {
 	for _, without := range []string{"", "#"} {
-		for range 8 {
+		for range 5 {
 			h := newHoard(t, without)
 			if without != "" {
 				gateway := h.launch()

@@ -377,6 +377,12 @@ func TestSecretsWhileTheStateIsAway(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, func() error {
+		if !bytes.Equal(two.read("data/ca/root.pem"), one.read("data/ca/root.pem")) {
+			return errors.New("the root that it tells clients to trust is its own")
+		}
+		return nil
+	})
 	two.roots = one.roots
 	late := ann.moves(two)
 	late.jar.SetCookies(&url.URL{Scheme: "https", Host: "localhost"}, nil)

@@ -40,6 +40,7 @@ var (
 		"state/store.go":              "keeper: following the engine",
 		"state/write.go":              "keeper: what waits for an engine that is gone is given up",
 		"usage/keeper.go":             "keeper: storing counts of quotas",
+		"waf/crawler/keeper.go":       "keeper: asking DNS who a crawler is",
 		"upstream/clock.go":           "a request that takes long is given up when its client goes",
 		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
 		"upstream/target/endpoint.go": "keeper: idle connections grow old",

@@ -27,6 +27,8 @@ type ACL struct {
 	passes    bool // a request whose inspection fails goes on
 	marks     bool // some rule tells the service by headers
 
+	challenges bool // some rule challenges
+
 	failure *exchange.Rule
 	rates   []match.Rate
 	names   []string // of all rules, for their counters
@@ -73,6 +75,12 @@ func (a *ACL) Adopt(last *ACL) {
 		s.Adopt(last.sets)
 	}
 }
+
+// Challenges reports whether some rule challenges.
+func (a *ACL) Challenges() bool { return a.challenges }
+
+// ReadsOrder reports whether some rule inspects the order of headers.
+func (a *ACL) ReadsOrder() bool { return a != nil && a.plan.ReadsOrder() }
 
 // ReadsHandshake reports whether some rule inspects the TLS handshake.
 func (a *ACL) ReadsHandshake() bool { return a != nil && a.plan.ReadsHandshake() }

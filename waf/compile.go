@@ -3,6 +3,7 @@ package waf
 import (
 	"maps"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 
@@ -63,7 +64,9 @@ func Compile(c *Config, o Options, report *config.Report) *ACL {
 	a.rules = k.rules(s.rules, "")
 	a.last = k.last(c)
 	a.rates = k.Rates
-	a.countries = o.Countries
+	if a.countries = o.Countries; c.Log != nil && a.countries != nil {
+		a.countries.Place(netip.IPv6Unspecified()) // what must be made ready is ready before a request comes
+	}
 	a.log, a.id = c.Log, "arn:aws:wafv2:"+o.Region+":"+o.Account+":regional/webacl/"+c.Name+"/"+c.Name
 	return a
 }
@@ -170,12 +173,20 @@ func (k *compiler) entry(r *rule.Rule, prefix string) entry {
 		k.coreRuleSet(&e, r)
 		return e
 	}
-	if e.action.Kind == rule.Challenge && !k.challenge {
-		k.Report.Errorf(r.Of("action"), "this version has no challenges yet: write block or count")
+	if e.action.Kind == rule.Challenge {
+		k.challenges(r)
 	}
 	k.Scope.Owner = k.acl.name + "/" + name
 	e.match = k.Compile(r.When)
 	return e
+}
+
+// challenges notes that a rule challenges.
+func (k *compiler) challenges(r *rule.Rule) {
+	if !k.challenge {
+		k.Report.Errorf(r.Of("action"), "this version has no challenges yet: write block or count")
+	}
+	k.acl.challenges = true
 }
 
 // group compiles the rules of a group in the place of a rule.

@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/waf/aws"
+	"gatehouse/waf/challenge"
 	"gatehouse/waf/record"
 	"gatehouse/waf/rule"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	Regex   map[string][]string  `yaml:"regex-sets" doc:"sets of regular expressions (RE2) that rules name"`
 	Log     *record.Config       `yaml:"log" doc:"where it writes what it made of requests, as AWS WAF's logs"`
 	Rules   []*rule.Rule         `yaml:"rules" doc:"the rules, in this order"`
+	Prove   challenge.Config     `yaml:"challenge" doc:"what browsers have to do for rules that challenge"`
 }
 
 // Group is one rule group: rules that several ACLs share.
@@ -53,6 +55,15 @@ func (g *Group) source() *source {
 		}
 	}
 	return s
+}
+
+// Challenges says what browsers have to do for rules that challenge.
+func (c *Config) Challenges() challenge.Config {
+	out := c.Prove
+	if c.Import != nil && c.Import.Immunity > 0 && !c.Prove.Has("immunity") {
+		out.Immunity = config.Duration(c.Import.Immunity)
+	}
+	return out
 }
 
 // Body says how much of bodies is inspected.
@@ -100,4 +111,21 @@ func (c *Config) Check(r *config.Report) {
 	case c.Default.Kind == rule.Allow && len(c.Rules) == 0 && c.Import == nil:
 		r.Errorf(c.Pos, "this web ACL lets everything pass: write rules, or default: block")
 	}
+}
+
+// PassesStreams reports whether calls whose bodies cannot be inspected go on.
+func (c *Config) PassesStreams() bool { return c.Body.Streams == "continue" }
+
+// RuleGroups returns the names of the rule groups that the rules name.
+func (c *Config) RuleGroups() (out []string) {
+	rules := c.Rules
+	if c.Import != nil {
+		rules = slices.Concat(rules, c.Import.Rules)
+	}
+	for _, r := range rules {
+		if r != nil && r.Group != "" {
+			out = append(out, r.Group)
+		}
+	}
+	return out
 }

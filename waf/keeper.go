@@ -1,10 +1,13 @@
 package waf
 
 import (
+	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"gatehouse/keeper"
 	"gatehouse/waf/match"
+	"gatehouse/waf/rate"
 	"gatehouse/waf/rule"
 )
 
@@ -13,14 +16,19 @@ import (
 type Keeper struct {
 	rules    *keeper.Set[ruleKey, *ruleCounts]
 	failures *keeper.Set[string, *failures]
+	rates    *rate.Keeper
 }
 
 type ruleKey struct{ acl, rule string }
 
 // NewKeeper returns a Keeper that has counted nothing.
 func NewKeeper() *Keeper {
-	return &Keeper{keeper.NewSet[ruleKey, *ruleCounts](), keeper.NewSet[string, *failures]()}
+	return &Keeper{keeper.NewSet[ruleKey, *ruleCounts](), keeper.NewSet[string, *failures](), rate.NewKeeper(rate.Options{})}
 }
+
+// Rates returns what the tables of rate statements hold: of addresses, and of other
+// keys.
+func (k *Keeper) Rates() (addresses, others rate.Usage) { return k.rates.Usage() }
 
 // ruleCounts is how often a rule did what.
 type ruleCounts struct {
@@ -43,21 +51,26 @@ func (*failures) Retire() {}
 type Lease struct {
 	rules    *keeper.Lease[ruleKey, *ruleCounts]
 	failures *keeper.Lease[string, *failures]
+	rates    *rate.Lease
 }
 
 // Begin starts a lease.
-func (k *Keeper) Begin() *Lease { return &Lease{k.rules.Begin(), k.failures.Begin()} }
+func (k *Keeper) Begin() *Lease {
+	return &Lease{k.rules.Begin(), k.failures.Begin(), k.rates.Begin()}
+}
 
 // Commit makes what the lease named what is kept.
 func (l *Lease) Commit() {
 	l.rules.Commit()
 	l.failures.Commit()
+	l.rates.Commit()
 }
 
 // Abort leaves everything as it was.
 func (l *Lease) Abort() {
 	l.rules.Abort()
 	l.failures.Abort()
+	l.rates.Abort()
 }
 
 // Counts are the counters of one ACL.
@@ -74,7 +87,23 @@ func (l *Lease) counts(a *ACL) *Counts {
 		c.rules = append(c.rules, r)
 	}
 	c.failures, _ = l.failures.Get(a.name, func() (*failures, error) { return &failures{}, nil })
+	c.rates = l.counters(a.rates)
 	return c
+}
+
+// counters returns what counts for an ACL's rate statements. Those of one rule are
+// told apart by their order, should they have equal keys.
+func (l *Lease) counters(rates []match.Rate) []match.Counter {
+	out := make([]match.Counter, len(rates))
+	nth := make(map[string]int)
+	for i, r := range rates {
+		nth[r.Name]++
+		out[i] = l.rates.Counter(rate.Config{
+			Scope: fmt.Sprintf("%s#%d %s", r.Name, nth[r.Name], r.Keys),
+			Limit: r.Limit, Window: r.Window, Addresses: strings.HasPrefix(r.Keys, "ip "),
+		})
+	}
+	return out
 }
 
 func (c *Counts) add(index int, kind rule.Kind) { c.rules[index].kinds[kind].Add(1) }

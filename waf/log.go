@@ -120,6 +120,9 @@ func (j *journal) add(rec *record.Record, n *note, decided *entry) {
 			rec.RuleType = "RATE_BASED"
 		}
 	}
+	if n.found.What == "rate" {
+		rec.RateBased = append(rec.RateBased, record.RateRule{ID: j.id + "/" + n.entry.name, Name: n.entry.name})
+	}
 	switch {
 	case n.group != "":
 		j.group(rec, n, &m, decided)
@@ -285,8 +288,8 @@ func (f *filter) late(x *exchange.Exchange, r *http.Request, e *entry) func(rule
 
 // country is that of the client, as far as the gateway knows.
 func (f *filter) country(x *exchange.Exchange) string {
-	if f.acl.countries == nil {
-		return ""
+	if x.Country != "" || f.acl.countries == nil {
+		return x.Country
 	}
-	return f.acl.countries.Country(x.Client)
+	return f.acl.countries.Place(x.Client).Country
 }

@@ -26,6 +26,7 @@ type Keepers struct {
 	Log       Lines      // nil for none
 	Always    bool       // Log gets every request, also of an ACL that has no log
 	Challenge Challenger // nil for none
+	Crawlers  match.Crawlers
 }
 
 // New returns the filter that holds requests against an ACL; nil for none.
@@ -33,7 +34,7 @@ func New(a *ACL, k Keepers) func(http.Handler) http.Handler {
 	if a == nil {
 		return nil
 	}
-	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge, journal: k.journal(a)}
+	f := filter{acl: a, counts: k.Counts.counts(a), challenge: k.Challenge, crawlers: k.Crawlers, journal: k.journal(a)}
 	return func(next http.Handler) http.Handler {
 		f := f
 		f.next = next
@@ -46,6 +47,7 @@ type filter struct {
 	acl       *ACL
 	counts    *Counts
 	challenge Challenger
+	crawlers  match.Crawlers
 	journal   *journal // nil for none
 	next      http.Handler
 }
@@ -71,6 +73,7 @@ func (f *filter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.filter = f
 	x := exchange.From(r)
 	v.Begin(&f.acl.plan, f.acl.limits, f.counts.rates, x, r)
+	v.Crawlers, v.Clock = f.crawlers, &v.spent
 	outcome := v.inspect()
 	end := ending{entry: v.done, fails: v.fails, refuse: v.refuse}
 	if outcome == passes {

@@ -213,6 +213,9 @@ func (a *Authorizer) read(body []byte, now time.Time) (*answer, time.Duration, e
 	if err := d.Decode(&claims); err != nil || claims == nil {
 		return nil, 0, errors.New("the issuer's answer is no JSON object")
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, 0, errors.New("the issuer's answer is more than one JSON object")
+	}
 	active, ok := claims["active"].(bool)
 	if !ok {
 		return nil, 0, errors.New("the issuer's answer does not say whether the token is active")

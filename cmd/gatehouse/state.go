@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -65,10 +68,7 @@ func newStateImport(f *flags) *cobra.Command {
 			if in.Passphrase, err = readSecret(cmd, phrase); err != nil {
 				return found(err)
 			}
-			if info, err := os.Stat(args[0]); err != nil || info.Size() > state.MaxExport {
-				return found(errors.Join(err, tooLarge(err == nil)))
-			}
-			if in.Export, err = os.ReadFile(args[0]); err != nil {
+			if in.Export, err = readExport(args[0]); err != nil {
 				return found(err)
 			}
 			var done state.Imported
@@ -92,11 +92,26 @@ func newStateImport(f *flags) *cobra.Command {
 	return cmd
 }
 
-func tooLarge(is bool) error {
-	if is {
-		return errors.New("the file is larger than any export")
+// readExport reads what export has printed, by itself or as JSON.
+func readExport(path string) ([]byte, error) {
+	const most = 2 * state.MaxExport // JSON takes a third more
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return nil, err
+	}
+	var printed gatehouse.Sealed
+	if bytes.HasPrefix(data, []byte("{")) && json.Unmarshal(data, &printed) == nil {
+		data = printed.Export
+	}
+	if len(data) > state.MaxExport {
+		return nil, errors.New("the file is larger than any export")
+	}
+	return data, nil
 }
 
 func newStateRekey(f *flags) *cobra.Command {

@@ -21,6 +21,7 @@ const longest = 7 * 24 * time.Hour
 type found struct {
 	addrs    []netip.Addr
 	records  []Record
+	names    []string          // of an address
 	extra    map[string]Answer // addresses that came with records, by host
 	alias    string            // where the answers end, if it is not the name; "" else
 	ttl      time.Duration     // of all that led to the above
@@ -87,11 +88,17 @@ func (f *found) nothing(m *dns.Msg, owner string, ttl time.Duration) {
 	f.negative = min(f.negative, negative)
 }
 
-// record takes an address or a place, and reports whether it did.
+// record takes an address, a name or a place, and reports whether it did.
 func (f *found) record(rr dns.RR) bool {
 	if a, ok := address(rr); ok {
 		if len(f.addrs) < MaxAddresses {
 			f.addrs = append(f.addrs, a)
+		}
+		return true
+	}
+	if p, ok := rr.(*dns.PTR); ok {
+		if len(f.names) < MaxNames {
+			f.names = append(f.names, host(p.Ptr))
 		}
 		return true
 	}

@@ -75,7 +75,7 @@ func gather(questions []*question) *found {
 	return f
 }
 
-func (f *found) any() bool { return len(f.addrs)+len(f.records) > 0 }
+func (f *found) any() bool { return len(f.addrs)+len(f.records)+len(f.names) > 0 }
 
 // verdict is what to make of questions that no server answered.
 func verdict(full string, questions []*question) *Error {

@@ -30,6 +30,7 @@ type CA struct {
 	mu     sync.Mutex
 	text   []byte // the document, where there is a place
 	aside  string
+	stale  bool // the folder has another root's certificate
 	taken  bool // its files have become the document
 	root   *authority
 	inter  map[Purpose]*authority

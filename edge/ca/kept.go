@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/json"
@@ -188,6 +189,7 @@ func (c *CA) adopt(text []byte) error {
 	}
 	if c.root == nil || !c.root.cert.Equal(root.cert) {
 		clear(c.leaves)
+		c.stale = true
 	}
 	c.text, c.root, c.inter = text, root, inter
 	return nil
@@ -221,6 +223,9 @@ func (c *CA) publish() error {
 	if private.Exists(filepath.Join(c.dir, filepath.Base(File))) && private.Exists(path) {
 		return nil
 	}
+	c.mu.Lock()
+	c.stale = false
+	c.mu.Unlock()
 	text, err := private.Read(path)
 	switch {
 	case err == nil && bytes.Equal(text, want):
@@ -237,6 +242,17 @@ func (c *CA) publish() error {
 		return c.sweepIntermediates()
 	}
 	return err
+}
+
+// Publish has the root's certificate in the folder be that of the root in force,
+// where that has changed. It is called now and then.
+func (c *CA) Publish(context.Context) {
+	c.mu.Lock()
+	stale := c.stale
+	c.mu.Unlock()
+	if stale {
+		_ = c.publish() // Turn tries again, and tells
+	}
 }
 
 // putAside moves the folder's files below another name, beside them.

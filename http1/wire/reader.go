@@ -45,7 +45,11 @@ type Reader struct {
 	body  body
 
 	target span // of a request line, as a value
+	order  bool // of the fields is told
 }
+
+// KeepOrder has requests tell the order of their fields.
+func (rd *Reader) KeepOrder() { rd.order = true }
 
 // NewReader returns a Reader for answers, to be Reset before use.
 func NewReader() *Reader {

@@ -19,6 +19,7 @@ type Request struct {
 
 	Continue bool     // it waits for 100 Continue before it sends the body
 	Trailer  []string // the fields that a trailer section was announced to hold, those allowed
+	Order    string   // the names of all fields as they came, in small letters, joined by ":"; "" unless KeepOrder
 }
 
 // The errors of ReadRequest that have a status of their own; all others that
@@ -119,6 +120,9 @@ func (rd *Reader) takeRequest(q *Request, end int, h http.Header, values []strin
 	if cap(values) < len(rd.spans) {
 		values = make([]string, 0, len(rd.spans)+8)
 	}
+	if rd.order {
+		q.Order = orderOf(text, rd.spans)
+	}
 	f := requestFraming{framing: framing{length: -1}}
 	seen := known(h)
 	for _, s := range rd.spans {
@@ -136,6 +140,18 @@ func (rd *Reader) takeRequest(q *Request, end int, h http.Header, values []strin
 		}
 	}
 	return values, f.complete(q, &rd.body)
+}
+
+// orderOf returns the names of all fields of a head.
+func orderOf(text string, spans []span) string {
+	var b strings.Builder
+	for i, s := range spans {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(strings.ToLower(text[s.name:s.nameEnd]))
+	}
+	return b.String()
 }
 
 // methodOf returns a method's text: of a usual one without an allocation.

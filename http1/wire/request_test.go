@@ -173,3 +173,18 @@ func TestSmallChunksTogether(t *testing.T) {
 		}
 	}
 }
+
+func TestOrder(t *testing.T) {
+	const head = "GET / HTTP/1.1\r\nHost: a\r\nX-B: 1\r\nuser-AGENT: x\r\nX-B: 2\r\nConnection: close\r\n\r\n"
+	for keep, want := range map[bool]string{false: "", true: "host:x-b:user-agent:x-b:connection"} {
+		rd := NewRequestReader(MaxHead, MaxFields)
+		if keep {
+			rd.KeepOrder()
+		}
+		rd.Reset(strings.NewReader(head))
+		q, _, err := rd.ReadRequest(make(http.Header), nil)
+		if err != nil || q.Order != want {
+			t.Errorf("%q, %v; want %q", q.Order, err, want)
+		}
+	}
+}

@@ -72,6 +72,7 @@ func requestFields() map[string]field {
 		"queryString":        {safe: queryString},
 		"protocol":           {text: func(r *Record) string { return r.Proto }},
 		"identity.sourceIp":  {raw: sourceIP},
+		"identity.country":   {text: func(r *Record) string { return r.Country }},
 		"identity.userAgent": {text: func(r *Record) string { return r.UserAgent }},
 		"identity.user":      principal,
 		"identity.caller":    principal,

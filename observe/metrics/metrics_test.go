@@ -173,8 +173,14 @@ func TestGatewayAndSources(t *testing.T) {
 		Keys: func() []KeySetStats {
 			return []KeySetStats{{Source: "keys.json", Keys: 2, LastSuccess: time.UnixMilli(1500)}, {Source: "\xff"}}
 		},
-		Bodies:   func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
-		Codings:  func() []CodingStats { return []CodingStats{{Coding: "gzip", Answers: 3, Plain: 300, Coded: 30}} },
+		Bodies:  func() BodyStats { return BodyStats{Used: 5, Limit: 10} },
+		Codings: func() []CodingStats { return []CodingStats{{Coding: "gzip", Answers: 3, Plain: 300, Coded: 30}} },
+		State: func() []StateStats {
+			return []StateStats{{Up: true, Writes: 3, Failed: 1, Rows: 2, Bytes: 99, Known: time.UnixMilli(2500), External: true, Copied: time.UnixMilli(1500)}}
+		},
+		Secrets: func() []SecretStats {
+			return []SecretStats{{Name: "cookies", Keys: 2, Since: time.UnixMilli(1500), Next: time.UnixMilli(2500)}}
+		},
 		Encoders: func() EncoderStats { return EncoderStats{Used: 6, Limit: 12, Refused: 1} },
 		Certificates: func() []CertificateStats {
 			return []CertificateStats{{Name: "api.shop.test", Source: "acme", Expires: time.UnixMilli(2500), Failures: 3}, {Name: "*.shop.test", Source: "acme"}}
@@ -218,14 +224,24 @@ func TestGatewayAndSources(t *testing.T) {
 		`gatehouse_compress_memory_used_bytes`:                                                          "6",
 		`gatehouse_compress_memory_limit_bytes`:                                                         "12",
 		`gatehouse_compress_memory_refused_total`:                                                       "1",
-		`gatehouse_access_log_dropped_total{log="stdout"}`:                                              "1",
-		`gatehouse_config_generation`:                                                                   "2",
-		`gatehouse_config_reloads_total{result="success"}`:                                              "2",
-		`gatehouse_config_reloads_total{result="failure"}`:                                              "1",
-		`gatehouse_requests_in_flight`:                                                                  "1",
-		`gatehouse_certificate_expiry_timestamp_seconds{name="api.shop.test",source="acme"}`:            "2.5",
-		`gatehouse_certificate_failures_total{name="api.shop.test",source="acme"}`:                      "3",
-		`gatehouse_certificate_expiry_timestamp_seconds{name="*.shop.test",source="acme"}`:              "0",
+		`gatehouse_state_up`:                                                                 "1",
+		`gatehouse_state_writes_total`:                                                       "3",
+		`gatehouse_state_write_failures_total`:                                               "1",
+		`gatehouse_state_rows`:                                                               "2",
+		`gatehouse_state_size_bytes`:                                                         "99",
+		`gatehouse_state_known_timestamp_seconds`:                                            "2.5",
+		`gatehouse_state_copy_timestamp_seconds`:                                             "1.5",
+		`gatehouse_secret_keys{name="cookies"}`:                                              "2",
+		`gatehouse_secret_current_timestamp_seconds{name="cookies"}`:                         "1.5",
+		`gatehouse_secret_next_timestamp_seconds{name="cookies"}`:                            "2.5",
+		`gatehouse_access_log_dropped_total{log="stdout"}`:                                   "1",
+		`gatehouse_config_generation`:                                                        "2",
+		`gatehouse_config_reloads_total{result="success"}`:                                   "2",
+		`gatehouse_config_reloads_total{result="failure"}`:                                   "1",
+		`gatehouse_requests_in_flight`:                                                       "1",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="api.shop.test",source="acme"}`: "2.5",
+		`gatehouse_certificate_failures_total{name="api.shop.test",source="acme"}`:           "3",
+		`gatehouse_certificate_expiry_timestamp_seconds{name="*.shop.test",source="acme"}`:   "0",
 	})
 	absent(t, got, "gatehouse_throttle")
 	if _, ok := got["go_goroutines"]; !ok {
@@ -246,6 +262,8 @@ func TestLint(t *testing.T) {
 		Keys:      func() []KeySetStats { return []KeySetStats{{Source: "keys.json"}} },
 		Bodies:    func() BodyStats { return BodyStats{} },
 		Logs:      func() []LogStats { return []LogStats{{Log: "stdout"}} },
+		State:     func() []StateStats { return []StateStats{{External: true}} },
+		Secrets:   func() []SecretStats { return []SecretStats{{Name: "cookies"}} },
 
 		Certificates: func() []CertificateStats { return []CertificateStats{{Name: "api.shop.test", Source: "acme"}} },
 	})

@@ -52,6 +52,9 @@ func TestSuite(t *testing.T) {
 	if err := yaml.Unmarshal(text, &known); err != nil {
 		t.Fatal(err)
 	}
+	if testing.Short() {
+		cases = sample(cases, &known)
+	}
 	g := start(t)
 	results := send(t, g.address, cases)
 	g.stop()
@@ -67,11 +70,32 @@ func TestSuite(t *testing.T) {
 			}
 		}
 	}
-	if len(cases) < 4600 {
+	if len(cases) < 4600 && !testing.Short() {
 		t.Errorf("only %d cases", len(cases))
 	}
 	t.Logf("%d cases, %d requests: %d as the suite says, by the rules; %d refused before, as the case wants; %d refused before, and the case holds; %d exceptions",
 		len(cases), by.requests, by.rules, by.refused, by.stricter, by.fails)
+}
+
+// sample is every 37th case, with the exceptions among them: what the race
+// detector has time for.
+func sample(cases []Case, known *exceptions) (out []Case) {
+	fails, stricter := make(map[string]string), make(map[string]string)
+	for i := range cases {
+		if i%37 != 0 {
+			continue
+		}
+		c := cases[i]
+		out = append(out, c)
+		if reason, ok := known.Fails[c.Name]; ok {
+			fails[c.Name] = reason
+		}
+		if reason, ok := known.Stricter[c.Name]; ok {
+			stricter[c.Name] = reason
+		}
+	}
+	known.Fails, known.Stricter = fails, stricter
+	return out
 }
 
 // tally counts how cases came out.

@@ -110,7 +110,7 @@ func source(f *forwarded) match.Source {
 	if f == nil {
 		return match.Source{}
 	}
-	s := match.Source{Header: f.Header, Missing: f.Fallback == "MATCH"}
+	s := match.Source{Header: f.Header, Missing: f.Fallback == "MATCH", Present: true}
 	switch f.Position {
 	case "LAST":
 		s.Place = match.Last

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gatehouse/config"
 	"gatehouse/waf/match"
@@ -15,12 +16,13 @@ import (
 // Import is what AWS's files say, in one place of the configuration.
 type Import struct {
 	config.At
-	Rules   []*rule.Rule // of the one web ACL or rule group that the place is about
-	Default *rule.Action // nil for none
-	Limit   int          // of bodies that are inspected; 0 where nothing says it
-	Sets    map[string]match.Addresses
-	Regex   map[string][]string
-	Groups  map[string]*rule.Group
+	Rules    []*rule.Rule  // of the one web ACL or rule group that the place is about
+	Default  *rule.Action  // nil for none
+	Limit    int           // of bodies that are inspected; 0 where nothing says it
+	Immunity time.Duration // of challenges that were solved; 0 where the file does not say
+	Sets     map[string]match.Addresses
+	Regex    map[string][]string
+	Groups   map[string]*rule.Group
 
 	// Digest tells imports apart that mean something else.
 	Digest string
@@ -168,6 +170,9 @@ func (r *reader) acl(a *webACL) {
 	if a.Association != nil {
 		r.Limit = inspected(a.Association)
 	}
+	if a.Challenge != nil {
+		r.Immunity = time.Duration(a.Challenge.Immunity.Seconds) * time.Second
+	}
 	leave := make(map[string]bool)
 	for _, name := range r.section.Without {
 		leave[name] = true
@@ -226,6 +231,9 @@ func (r *reader) rule(m *ruleModel) *rule.Rule {
 	}
 	if m.Action != nil {
 		out.Action = r.action(m.Action)
+	}
+	if m.Challenge != nil {
+		r.doc.Hint(m.Of("ChallengeConfig"), "write challenge: {immunity: ...} beside import", "no rule has an immunity time of its own here")
 	}
 	if m.Override != nil && m.Override.Count != nil {
 		out.Action = &rule.Action{Kind: rule.Count}

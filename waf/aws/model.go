@@ -42,7 +42,7 @@ type (
 		OnSource      any             `yaml:"OnSourceDDoSProtectionConfig"`
 		Application   any             `yaml:"ApplicationConfig"`
 		Captcha       any             `yaml:"CaptchaConfig"`
-		Challenge     any             `yaml:"ChallengeConfig"`
+		Challenge     *proof          `yaml:"ChallengeConfig"`
 		Domains       any             `yaml:"TokenDomains"`
 		Managed       any             `yaml:"ManagedByFirewallManager"`
 		Retrofitted   any             `yaml:"RetrofittedByFirewallManager"`
@@ -102,7 +102,17 @@ type (
 		Labels     []label    `yaml:"RuleLabels"`
 		Visibility any        `yaml:"VisibilityConfig"`
 		Captcha    any        `yaml:"CaptchaConfig"`
-		Challenge  any        `yaml:"ChallengeConfig"`
+		Challenge  *proof     `yaml:"ChallengeConfig"`
+	}
+
+	proof struct {
+		config.At
+		Immunity immunity `yaml:"ImmunityTimeProperty"`
+	}
+
+	immunity struct {
+		config.At
+		Seconds int `yaml:"ImmunityTime" range:"60..259200"`
 	}
 
 	label struct {

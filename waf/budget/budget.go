@@ -45,7 +45,12 @@ func (b *Budget) Resume() {
 }
 
 // End stops counting for good.
-func (b *Budget) End() { b.Pause() }
+func (b *Budget) End() {
+	if b.running {
+		b.running = false
+		runtime.UnlockOSThread()
+	}
+}
 
 // Spent reports whether the inspection took more than the limit. It costs next to
 // nothing while it cannot have: no thread takes more time than passes.

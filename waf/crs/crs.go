@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
+	"strings"
 
 	"gatehouse/config"
 	"gatehouse/exchange"
@@ -26,7 +28,13 @@ type Set struct {
 type compiled struct {
 	key    [sha256.Size]byte
 	engine inspect.Engine
+	slots  chan struct{} // one for each inspection that may be under way
 }
+
+// perProcessor is how many inspections for each processor are evaluated at once.
+// Each holds megabytes while it is; further ones wait, holding their bodies
+// alone.
+const perProcessor = 4
 
 // located is an exclusion that holds on a path: its index in the engine.
 type located struct {
@@ -61,8 +69,12 @@ func Compile(c *Config, limits Limits, rule *exchange.Rule, old []*Set, report *
 	if s.engine = build(c, text, report); s.engine == nil {
 		return nil
 	}
+	s.slots = make(chan struct{}, perProcessor*runtime.GOMAXPROCS(0))
 	return s
 }
+
+// Shares reports whether two sets have one engine.
+func (s *Set) Shares(o *Set) bool { return s.engine == o.engine }
 
 // Adopt takes the engine over of one among old whose content is the same, so that
 // it is there once. It is called before the set serves.
@@ -183,7 +195,7 @@ func (s *Set) Request(x *exchange.Exchange, r *http.Request) (Finding, *Inspecti
 	in.budget.Begin(s.config.Budget.D())
 	in.budget.Pause() // until the engine evaluates
 	in.session = s.engine.Begin(&in.budget)
-	v, err := in.session.Request(s.request(x, r, &body))
+	v, err := in.evaluate(x, s.request(x, r, &body))
 	f := s.finding(v, err)
 	switch {
 	case body.Cut:
@@ -198,8 +210,43 @@ func (s *Set) Request(x *exchange.Exchange, r *http.Request) (Finding, *Inspecti
 		f.Matches = append(f.Matches, in.session.Close()...)
 		return f, nil
 	}
+	// What the engine keeps until the answer comes counts as the gateway's bodies do.
+	if err := x.Body.Reserve(kept + 2*int64(len(body.Data))); err != nil {
+		in.session.Close()
+		return Finding{Refusal: exchange.BodyRefusal(s.rule, err), Reason: "body"}, nil
+	}
 	return f, in
 }
+
+// kept is about what an engine keeps of a request besides its body.
+const kept = 64 << 10
+
+// evaluate has the engine look at the request, once there is room.
+func (in *Inspection) evaluate(x *exchange.Exchange, r *inspect.Request) (inspect.Verdict, error) {
+	if err := in.set.enter(x); err != nil {
+		return inspect.Verdict{}, err
+	}
+	defer in.set.leave()
+	return in.session.Request(r)
+}
+
+// enter waits for one of the inspections that may be under way, as long as the
+// request may take.
+func (s *Set) enter(x *exchange.Exchange) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-x.Done():
+		return x.Err()
+	}
+}
+
+func (s *Set) leave() { <-s.slots }
 
 // beyond is the finding of a body beyond the limit.
 func (s *Set) beyond() Finding {
@@ -220,11 +267,12 @@ func (s *Set) request(x *exchange.Exchange, r *http.Request, body *sight) *inspe
 }
 
 // fields returns the request's fields with those that the engine has taken out
-// of them.
+// of them, and without what the gateway answers itself.
 func fields(r *http.Request, b *inspect.Body) http.Header {
+	waits := len(r.Header["Expect"]) == 1 && strings.EqualFold(r.Header["Expect"][0], "100-continue")
 	length, chunked := r.ContentLength > 0 && len(r.Header["Content-Length"]) == 0, len(r.TransferEncoding) > 0
 	inflated := b.Fault == "" && len(b.Data) > 0 && len(codings(r.Header["Content-Encoding"])) > 0
-	if !length && !chunked && !inflated {
+	if !length && !chunked && !inflated && !waits {
 		return r.Header
 	}
 	h := make(http.Header, len(r.Header)+2)
@@ -239,6 +287,9 @@ func fields(r *http.Request, b *inspect.Body) http.Header {
 	}
 	if inflated {
 		delete(h, "Content-Encoding") // the rules see what it stands for
+	}
+	if waits {
+		delete(h, "Expect") // no service is sent the client's
 	}
 	return h
 }

@@ -54,6 +54,8 @@ func TestBlocksAndPasses(t *testing.T) {
 		{"good xml", "POST", "/", typed("application/xml; charset=utf-8"), `<?xml version="1.0" encoding="UTF-8"?><order id="7"><item>tea</item></order>`, false, 0},
 		{"empty body", "POST", "/", typed("application/json"), "", false, 0},
 		{"put", "PUT", "/orders/7", typed("application/json"), `{"count": 3}`, false, 0},
+		{"waiting for 100 Continue", "POST", "/", http.Header{"Content-Type": {"application/json"}, "Expect": {"100-continue"}}, `{"a": 1}`, false, 0},
+		{"waiting for something else", "POST", "/", http.Header{"Content-Type": {"application/json"}, "Expect": {"200-maybe"}}, `{"a": 1}`, true, 920450},
 		{"trace", "TRACE", "/", nil, "", true, 911100},
 		{"unknown type", "POST", "/", typed("application/x-thing"), "abc", true, 920420},
 	} {
@@ -81,6 +83,19 @@ func TestCountsOnly(t *testing.T) {
 	}
 	if d := f.Detail(); !strings.Contains(d, "942100 SQL Injection Attack") || !strings.Contains(d, "ARGS:q") {
 		t.Errorf("%s", d)
+	}
+}
+
+// Of a chain whose first rule matches everywhere only what it is about is told.
+func TestPlacesOfChains(t *testing.T) {
+	f := ask(t, compile(t, "{}"), "GET", "/", http.Header{"Lock-Token": {"x"}, "X-A": {"b"}, "X-C": {"d"}}, "")
+	for _, m := range f.Matches {
+		if m.ID == 920450 && (len(m.Places) != 1 || m.Places[0].Target != "REQUEST_HEADERS_NAMES:Lock-Token") {
+			t.Errorf("%+v", m)
+		}
+	}
+	if !has(f, 920450) {
+		t.Errorf("%v", ids(f))
 	}
 }
 
@@ -196,7 +211,7 @@ func TestCompiledOncePerContent(t *testing.T) {
 		}
 		var report config.Report
 		two := crs.Compile(c, crs.Limits{Body: 1024}, &exchange.Rule{}, []*crs.Set{nil, one}, &report)
-		if two == nil || crs.SameEngine(one, two) != test.same {
+		if two == nil || one.Shares(two) != test.same {
 			t.Errorf("%s: not %v", test.text, test.same)
 		}
 	}

@@ -2,9 +2,6 @@ package crs
 
 import "gatehouse/waf/crs/inspect"
 
-// SameEngine reports whether two sets share what was compiled.
-func SameEngine(a, b *Set) bool { return a.engine == b.engine }
-
 // Split takes a multipart body apart.
 func Split(contentType string, data []byte) inspect.Body {
 	b := inspect.Body{Kind: inspect.Multipart, Data: data}

@@ -1,12 +1,14 @@
 package crs_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/config"
@@ -39,7 +41,22 @@ func compile(t testing.TB, text string) *crs.Set {
 	return compileLimited(t, text, crs.Limits{Body: 64 << 10})
 }
 
+// sets are those that tests have compiled, by text and limits: there is nothing in
+// them that changes.
+var sets sync.Map
+
 func compileLimited(t testing.TB, text string, limits crs.Limits) *crs.Set {
+	t.Helper()
+	key := fmt.Sprint(text, limits)
+	if set, ok := sets.Load(key); ok {
+		return set.(*crs.Set)
+	}
+	set := compileAnew(t, text, limits)
+	sets.Store(key, set)
+	return set
+}
+
+func compileAnew(t testing.TB, text string, limits crs.Limits) *crs.Set {
 	t.Helper()
 	c, err := load(t, text, nil)
 	if err != nil {

@@ -30,7 +30,12 @@ func (in *Inspection) Bodies(h *exchange.Head) (limit int, wanted bool) {
 
 // Response inspects an answer: its head, and as much of its body as was held.
 func (in *Inspection) Response(h *exchange.Head, body []byte, seen bool) Finding {
-	v, err := in.session.Response(&inspect.Response{Status: h.Status, Proto: h.Exchange.Proto, Header: h.Header, Body: body, Seen: seen})
+	var v inspect.Verdict
+	err := in.set.enter(h.Exchange)
+	if err == nil {
+		v, err = in.session.Response(&inspect.Response{Status: h.Status, Proto: h.Exchange.Proto, Header: h.Header, Body: body, Seen: seen})
+		in.set.leave()
+	}
 	f := in.set.finding(v, err)
 	f.Matches = append(f.Matches, in.session.Close()...)
 	return f

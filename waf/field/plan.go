@@ -9,6 +9,7 @@ type Plan struct {
 	known map[string]int
 	body  bool
 	tls   bool
+	order bool
 }
 
 // slot is one spec as it came (of -1), or another slot's texts transformed.
@@ -22,6 +23,7 @@ type slot struct {
 func (p *Plan) Slot(s *Spec, chain text.Chain) int {
 	p.body = p.body || s.ReadsBody()
 	p.tls = p.tls || s.Kind == JA3 || s.Kind == JA4
+	p.order = p.order || s.Kind == HeaderOrder
 	key := s.Key()
 	raw := p.add(key, slot{spec: s, of: -1})
 	if chain = chain.Clean(); len(chain) == 0 {
@@ -47,6 +49,9 @@ func (p *Plan) ReadsBody() bool { return p.body }
 
 // WantsBody says that somebody reads the body without a slot.
 func (p *Plan) WantsBody() { p.body = true }
+
+// ReadsOrder reports whether some statement needs the order of headers.
+func (p *Plan) ReadsOrder() bool { return p.order }
 
 // ReadsHandshake reports whether some statement needs JA3 or JA4.
 func (p *Plan) ReadsHandshake() bool { return p.tls }

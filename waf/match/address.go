@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/config"
+	"gatehouse/waf/geo"
 )
 
 // Source is whose address a statement is about. The zero Source is the client, as
@@ -15,6 +16,7 @@ type Source struct {
 	Header  string // the header that names addresses; "" for the client
 	Place   Place
 	Missing bool // a request whose header names no address matches
+	Present bool // but for one that has no such header at all, as at AWS WAF
 }
 
 // Place is which address of a header counts.
@@ -38,9 +40,14 @@ func (s *Source) matches(r *Request, f func(netip.Addr) bool) bool {
 	var room [maxForwarded]netip.Addr
 	list, ok := s.addresses(r.R.Header, room[:0])
 	if !ok {
-		return s.Missing
+		return s.lacks(r)
 	}
 	return slices.ContainsFunc(list, f)
+}
+
+// lacks reports whether a request matches whose header names no address.
+func (s *Source) lacks(r *Request) bool {
+	return s.Missing && (!s.Present || len(r.R.Header.Values(s.Header)) > 0)
 }
 
 // addresses reads the header's addresses; false where one that counts is none.
@@ -126,16 +133,41 @@ func (n *Country) compile(c *Compiler, at config.Pos) Matcher {
 	if c.Scope.Countries == nil {
 		return c.errorf(at, "this version does not know the countries of addresses")
 	}
+	c.Scope.Countries.Place(netip.IPv6Unspecified()) // what must be made ready is ready before a request comes
 	return &country{c.Scope.Countries, n.Codes, n.From}
 }
 
+// Match also labels the request with the countries, and regions where they are
+// known, of the addresses that it looked at, as AWS WAF does.
 func (m *country) Match(r *Request) bool {
 	matched := m.from.matches(r, func(a netip.Addr) bool {
-		code := m.data.Country(a)
-		return code != "" && slices.Contains(m.codes, code)
+		p := m.data.Place(a)
+		if p.Country == "" {
+			return false
+		}
+		m.note(r, p)
+		if !slices.Contains(m.codes, p.Country) {
+			return false
+		}
+		r.Found = Finding{What: "country", Text: p.Country}
+		return true
 	})
-	if matched {
+	if matched && r.Found.What == "" {
 		r.Found = Finding{What: "country"}
 	}
 	return matched
+}
+
+// note tells the rules behind, and the log, where an address is.
+func (m *country) note(r *Request, p geo.Place) {
+	prefix := "awswaf:clientip:geo:"
+	if m.from.Header != "" {
+		prefix = "awswaf:forwardedip:geo:"
+	} else {
+		r.X.Country = p.Country
+	}
+	r.label(prefix + "country:" + p.Country)
+	if p.Region != "" {
+		r.label(prefix + "region:" + p.Country + "-" + p.Region)
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/exchange"
 	"gatehouse/waf/field"
+	"gatehouse/waf/geo"
 )
 
 // Matcher decides about requests. It is immutable and safe for concurrent use.
@@ -30,6 +31,16 @@ type Request struct {
 	// Counters are those of the ACL's rate statements, in the order in which they
 	// were compiled.
 	Counters []Counter
+
+	Crawlers Crawlers // nil where nobody can tell
+	Clock    Clock    // nil where no time is counted
+}
+
+// Clock counts the processor time of an inspection, but for what lies between Pause
+// and Resume.
+type Clock interface {
+	Pause()
+	Resume()
 }
 
 // Finding is where a statement found what it looks for.
@@ -51,7 +62,7 @@ func (r *Request) Begin(plan *field.Plan, limits field.Limits, counters []Counte
 // End lets go of the request.
 func (r *Request) End() {
 	r.View.End()
-	r.Found, r.Counters = Finding{}, nil
+	r.Found, r.Counters, r.Crawlers, r.Clock = Finding{}, nil, nil, nil
 }
 
 // Addresses is a set of addresses.
@@ -61,9 +72,8 @@ type Addresses interface {
 
 // Countries tells where addresses are.
 type Countries interface {
-	// Country returns the ISO 3166-1 alpha-2 code of an address's country in
-	// capitals; "" where it is not known.
-	Country(netip.Addr) string
+	// Place returns where an address is.
+	Place(netip.Addr) geo.Place
 }
 
 // Counter counts the requests of one rate statement by key: whom it counts

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -76,9 +77,10 @@ func (m *rate) Match(r *Request) bool {
 	var room [256]byte
 	key := room[:0]
 	for i := range m.keys {
+		k := &m.keys[i]
 		var ok bool
-		if key, ok = m.keys[i].append(key, r); !ok {
-			return false
+		if key, ok = k.append(key, r); !ok {
+			return k.IP && k.From.lacks(r) && r.Err() == nil
 		}
 	}
 	if r.Err() != nil || !r.Counters[m.counter].Over(key) {
@@ -112,9 +114,10 @@ func (k *keyer) append(b []byte, r *Request) ([]byte, bool) {
 func (k *keyer) appendAddress(b []byte, r *Request) ([]byte, bool) {
 	a := r.X.Client
 	if k.From.Header != "" {
-		list, ok := k.From.addresses(r.R.Header, nil)
+		var room [1]netip.Addr
+		list, ok := k.From.addresses(r.R.Header, room[:0])
 		if !ok || len(list) == 0 {
-			return b, k.From.Missing
+			return b, false
 		}
 		a = list[0]
 	}
@@ -123,10 +126,10 @@ func (k *keyer) appendAddress(b []byte, r *Request) ([]byte, bool) {
 	}
 	if a.Is6() {
 		whole := a.As16()
-		return append(b, whole[:8]...), true
+		return append(append(b, 6), whole[:8]...), true
 	}
 	four := a.As4()
-	return append(b, four[:]...), true
+	return append(append(b, 4), four[:]...), true
 }
 
 func (k *keyer) appendLabels(b []byte, r *Request) ([]byte, bool) {

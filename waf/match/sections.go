@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/config"
 	"gatehouse/waf/field"
+	"gatehouse/waf/ipset"
 	"gatehouse/waf/text"
 )
 
@@ -61,8 +62,16 @@ func (p prefixes) Contains(a netip.Addr) bool {
 	return false
 }
 
-// NewSet returns a set of addresses. It is for small ones.
-func NewSet(list []netip.Prefix) Addresses { return prefixes(list) }
+// NewSet returns a set of addresses. Those that could not be read are not in it.
+func NewSet(list []netip.Prefix) Addresses {
+	var b ipset.Builder
+	for _, p := range list {
+		if p.IsValid() {
+			b.Add(ipset.Of(p))
+		}
+	}
+	return b.Build()
+}
 
 func readAddress(n *config.Node) Node {
 	var s inline
@@ -274,28 +283,52 @@ func readRate(n *config.Node) Node {
 type rateKey struct{ Key Key }
 
 func (k *rateKey) UnmarshalConfig(n *config.Node) {
-	if n.Kind() == config.Scalar {
+	var f fieldName
+	if n.Kind() != config.Map {
 		switch name, _ := n.Text(); name {
 		case "ip":
 			k.Key.IP = true
-			return
 		case "all":
 			k.Key.Constant = true
-			return
+		default:
+			f.read(name, n, nil)
+			k.Key.Field = &f.Spec
 		}
-	} else if n.Kind() == config.Map {
-		done := false
-		n.Each(func(key string, _ config.Pos, value *config.Node) {
-			done = k.special(key, value) || done
-		})
-		if done {
-			return
-		}
+		return
 	}
-	var f fieldName
-	n.Decode(&f)
-	k.Key.Field = &f.Spec
-	k.Key.Chain = nil
+	var steps []transform
+	parts := 0
+	n.Each(func(key string, _ config.Pos, value *config.Node) {
+		if key == "transform" {
+			steps = readTransforms(value)
+			return
+		}
+		if parts++; !k.special(key, value) {
+			f.read(key, n, value)
+			k.Key.Field = &f.Spec
+		}
+	})
+	if parts != 1 {
+		n.Errorf("a part of a key is a name such as ip, or a map of one such as {header: x-tenant}, with transform beside it")
+	}
+	if k.Key.Chain = chain(steps); len(steps) > 0 && k.Key.Field == nil {
+		n.Errorf("addresses and labels have no transformations")
+	}
+	if len(steps) > text.MaxChain {
+		n.Errorf("at most %d transformations", text.MaxChain)
+	}
+}
+
+// readTransforms reads one transformation, or a list of them.
+func readTransforms(n *config.Node) []transform {
+	var list []transform
+	if n.Kind() == config.List {
+		n.Decode(&list)
+		return list
+	}
+	list = make([]transform, 1)
+	n.Decode(&list[0])
+	return list
 }
 
 // special reads a part that is no field.
@@ -325,6 +358,8 @@ func (k *rateKey) special(key string, value *config.Node) bool {
 
 func (rateKey) ConfigSchema() *config.Schema {
 	fields := fieldName{}.ConfigSchema()
+	one := transform{}.ConfigSchema()
+	fields.AnyOf[1].Properties["transform"] = &config.Schema{Description: "text transformations before it is counted, in this order", AnyOf: []*config.Schema{one, {Type: "array", Items: one}}}
 	ip := &config.Schema{Description: "the address that a header names", AnyOf: []*config.Schema{{Type: "string"}, config.SchemaOf(setOrigin{})}}
 	fields.AnyOf = append(fields.AnyOf,
 		&config.Schema{Type: "string", Enum: []any{"ip", "all"}},

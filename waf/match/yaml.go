@@ -54,6 +54,8 @@ func read(key string, value *config.Node) Node {
 		return readAddress(value)
 	case "country":
 		return readCountry(value)
+	case "crawler":
+		return readCrawler(value)
 	case "label":
 		return readLabel(value)
 	case "rate":
@@ -99,7 +101,7 @@ func kindOf(key string) (field.Kind, bool) {
 
 // keys are the keys that a statement may have.
 func keys() []string {
-	out := []string{"all", "any", "not", "ip-set", "address", "country", "label", "rate", "sqli", "xss"}
+	out := []string{"all", "any", "not", "ip-set", "address", "country", "crawler", "label", "rate", "sqli", "xss"}
 	for _, f := range fieldKeys {
 		out = append(out, f.key)
 	}
@@ -128,6 +130,7 @@ func (Statement) ConfigSchema() *config.Schema {
 		"ip-set":  said("the client's address is in the ip set of this name", text, config.SchemaOf(setName{})),
 		"address": said("the client's address is among these", text, texts, config.SchemaOf(inline{})),
 		"country": said("the client's address is in one of these countries, by ISO 3166-1", text, texts, config.SchemaOf(countries{})),
+		"crawler": said("what is known of a request that claims to be a search engine's crawler", crawlerSchema()...),
 		"label":   said("a rule before has set this label", text, config.SchemaOf(namespace{})),
 		"rate":    said("the client sends more than this", config.SchemaOf(rateSection{})),
 		"sqli":    said("one of these fields holds SQL that a service could be made to run", one, many, config.SchemaOf(injection{})),

@@ -70,12 +70,10 @@ type Group struct {
 	Score int `json:"anomalyScore,omitempty"`
 }
 
-// RateRule is a rate-based rule that was asked.
+// RateRule is a rate-based rule that matched.
 type RateRule struct {
-	ID    string `json:"rateBasedRuleId"`
-	Name  string `json:"rateBasedRuleName"`
-	Key   string `json:"limitKey"`
-	Limit int    `json:"maxRateAllowed"`
+	ID   string `json:"rateBasedRuleId"`
+	Name string `json:"rateBasedRuleName"`
 }
 
 // NameValue is one header.
@@ -141,6 +139,7 @@ func (rec *Record) Describe(x *exchange.Exchange, r *http.Request, country strin
 			}
 		}
 	}
+	rec.JA3, rec.JA4 = x.Conn.JA3, x.Conn.JA4
 	for _, l := range x.Labels {
 		rec.Labels = append(rec.Labels, Label{l})
 	}

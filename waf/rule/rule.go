@@ -2,10 +2,10 @@ package rule
 
 import (
 	"net/netip"
-	"slices"
 
 	"gatehouse/config"
 	"gatehouse/waf/crs"
+	"gatehouse/waf/ipset"
 	"gatehouse/waf/match"
 )
 
@@ -58,24 +58,7 @@ type Group struct {
 }
 
 // Set is a set of addresses.
-type Set struct{ Prefixes []netip.Prefix }
-
-// UnmarshalConfig reads a list of addresses and prefixes.
-func (s *Set) UnmarshalConfig(n *config.Node) {
-	var list []config.Prefix
-	n.Decode(&list)
-	for _, p := range list {
-		s.Prefixes = append(s.Prefixes, p.Prefix)
-	}
-}
-
-// ConfigSchema implements config.Schemer.
-func (Set) ConfigSchema() *config.Schema {
-	return &config.Schema{Type: "array", Items: config.Prefix{}.ConfigSchema()}
-}
+type Set struct{ ipset.Config }
 
 // Contains reports whether a is in the set.
-func (s *Set) Contains(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	return slices.ContainsFunc(s.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
-}
+func (s *Set) Contains(a netip.Addr) bool { return s.Set().Contains(a) }

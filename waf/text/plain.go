@@ -57,7 +57,7 @@ func needsCompression(s string) bool {
 }
 
 func removeWhiteSpace(s string) string {
-	if strings.IndexAny(s, blanks) < 0 && strings.IndexByte(s, nbsp) < 0 {
+	if !strings.ContainsAny(s, blanks) && strings.IndexByte(s, nbsp) < 0 {
 		return s
 	}
 	b := make([]byte, 0, len(s))

@@ -231,11 +231,16 @@ const longest = 128
 func match(m types.MatchedRule) inspect.Match {
 	r := m.Rule()
 	out := inspect.Match{ID: r.ID(), Message: m.Message(), Severity: r.Severity().String(), Tags: r.Tags()}
+	chained := false
 	for _, d := range m.MatchedDatas() {
+		chained = chained || d.ChainLevel() > 0
 		// What further rules of a chain looked at says less than the first.
 		if d.ChainLevel() == 0 && d.Variable() != variables.Unknown && d.Variable() != variables.TX {
 			out.Places = append(out.Places, place(d))
 		}
+	}
+	if chained && len(out.Places) > 1 {
+		out.Places = named(out.Places, m.Data())
 	}
 	// Coraza keeps arguments in maps.
 	slices.SortStableFunc(out.Places, func(a, b inspect.Place) int {
@@ -244,6 +249,15 @@ func match(m types.MatchedRule) inspect.Match {
 	out.Places = slices.Compact(out.Places)
 	out.Places = out.Places[:min(len(out.Places), inspect.MaxPlaces)]
 	return out
+}
+
+// named returns the places that a chain's text for logs names: its first rule may
+// match everywhere, for the further ones to pick.
+func named(places []inspect.Place, data string) []inspect.Place {
+	data = strings.ToLower(data)
+	return slices.DeleteFunc(places, func(p inspect.Place) bool {
+		return p.Value == "" || !strings.Contains(data, strings.ToLower(p.Value))
+	})
 }
 
 // place reads where a rule matched, and what the rule set's rules write of it for
