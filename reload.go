@@ -73,7 +73,7 @@ func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
 	g.keepers.functions.SetProcesses(cfg.Limits.Processes)
-	g.keepers.observe.Keep(cfg.Metrics)
+	g.keepers.observe.Keep(cfg.Metrics, g.scrapes(cfg))
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -146,6 +146,9 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
 		}
 		e.path(parts{e.pick(authorizers), release, shadow, target}, l)
+	}
+	if err := b.scraped(); err != nil {
+		return nil, err
 	}
 	return &Snapshot{
 		aws:    d.awsEndpoint(l),
