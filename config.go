@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -62,7 +63,8 @@ type Config struct {
 	sources  *config.Sources
 	warnings []warning
 	checks   *checks
-	acls     map[string]*waf.ACL // compiled once for a configuration
+	acls     map[string]*waf.ACL          // compiled once for a configuration
+	aclSums  map[string][sha256.Size]byte // of what they mean, by name
 }
 
 // GatewayLimits are limits that no route can outgrow.

@@ -72,7 +72,7 @@ func (g *Gateway) install(cfg *Config) error {
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
-	g.keepers.observe.Keep(cfg.Metrics)
+	g.keepers.observe.Keep(cfg.Metrics, g.scrapes(cfg))
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -141,6 +141,9 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 			return nil, fmt.Errorf("%s: %w", e.at, err)
 		}
 		e.path(parts{e.pick(authorizers), release, shadow, target}, l)
+	}
+	if err := b.scraped(); err != nil {
+		return nil, err
 	}
 	return &Snapshot{
 		aws:    d.awsEndpoint(l),

@@ -83,7 +83,7 @@ func attacksHTTP2() map[string]attack {
 		"floods of PING":       {conns: 4, most: 4096, http2: func(f *frames) error { _ = settings(f); return f.WritePing(false, [8]byte{}) }},
 		"floods of PRIORITY":   {conns: 4, most: 4096, stays: true, http2: func(f *frames) error { _ = settings(f); return f.WritePriority(f.next(), http2.PriorityParam{}) }},
 		"a bomb of HPACK":      {conns: 4, most: 16384, stays: true, http2: bomb}, // a busy machine may have as many heads at once as there are streams
-		"requests all at once": {conns: 2, most: 16384, stays: true, http2: func(f *frames) error { _ = settings(f); return opened(f, "GET", "/late", true) }},
+		"requests all at once": {conns: 2, most: 32768, stays: true, http2: func(f *frames) error { _ = settings(f); return opened(f, "GET", "/late", true) }},
 		"empty DATA": {conns: 4, most: 4096, http2: func(f *frames) error {
 			if f.stream == 1 {
 				_ = settings(f)

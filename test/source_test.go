@@ -35,6 +35,7 @@ var (
 		"observe/audit/refusals.go":   "keeper: writing down who was refused",
 		"observe/accesslog/file.go":   "keeper: writing the access log",
 		"observe/sampler/sampler.go":  "keeper: sampling metrics, and looking after their store",
+		"observe/scrape/scrape.go":    "keeper: fetching metrics of services",
 		"secrets/keeper.go":           "keeper: keys take turns",
 		"state/store.go":              "keeper: following the engine",
 		"state/write.go":              "keeper: what waits for an engine that is gone is given up",

@@ -87,6 +87,8 @@ func (r *Reference) UnmarshalConfig(n *config.Node) {
 	switch {
 	case !ok:
 		n.Errorf("wanted the name of a web ACL, or off")
+	case text == "":
+		n.Errorf("wanted the name of a web ACL, or off for none")
 	case text != off && text != "false":
 		r.Name = text
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"gatehouse/auth/scheme"
 	"gatehouse/config"
@@ -100,6 +101,11 @@ func TestAuthenticate(t *testing.T) {
 // Who guesses is stopped, for many names and for one; who knows the password is
 // not, and nobody is locked out by another's guesses.
 func TestGuesses(t *testing.T) {
+	// The clock stands: on a busy machine guesses would be granted anew meanwhile.
+	synctest.Test(t, testGuesses)
+}
+
+func testGuesses(t *testing.T) {
 	k := NewKeeper()
 	a := authorizer(t, k, "{users: {ann: '"+cheap("a")+"'}}")
 	for range 50 {

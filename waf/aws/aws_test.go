@@ -85,7 +85,7 @@ func TestRates(t *testing.T) {
 			t.Fatalf("%s: %+v", model, r)
 		}
 		for i := range want {
-			if got := r.Keys[i]; got.IP != want[i].IP || got.Constant != want[i].Constant || got.From != want[i].From || got.Label != want[i].Label {
+			if got := r.Keys[i]; got.IP != want[i].IP || got.Constant != want[i].Constant || got.From.Header != want[i].From.Header || got.From.Missing != want[i].From.Missing || got.Label != want[i].Label {
 				t.Errorf("%s: %+v, want %+v", model, got, want[i])
 			}
 		}

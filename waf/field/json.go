@@ -41,6 +41,7 @@ type parser struct {
 	value   *Value
 	pointer []byte // of what is read
 	depth   int
+	named   bool // parts get their names
 }
 
 // document reports whether the input is one JSON document and nothing else.
@@ -114,8 +115,10 @@ func (p *parser) object() bool {
 			return false
 		}
 		name, ok := p.text()
-		p.pointer = appendToken(p.pointer[:base], name)
-		p.named(name)
+		if p.points() {
+			p.pointer = appendToken(p.pointer[:base], name)
+		}
+		p.member(name)
 		p.blank()
 		if !ok || !p.next(':') {
 			return false
@@ -142,7 +145,9 @@ func (p *parser) array() bool {
 	}
 	base := len(p.pointer)
 	for i := 0; ; i++ {
-		p.pointer = strconv.AppendInt(append(p.pointer[:base], '/'), int64(i), 10)
+		if p.points() {
+			p.pointer = strconv.AppendInt(append(p.pointer[:base], '/'), int64(i), 10)
+		}
 		p.blank()
 		if !p.any() {
 			return false
@@ -295,18 +300,43 @@ func (p *parser) unit(at int) (rune, bool) {
 	return rune(v), err == nil
 }
 
-// named notes a member's name, found a value.
-func (p *parser) named(name string) {
+// member notes a member's name, found a value.
+func (p *parser) member(name string) {
 	if p.spec.Scope != Values && p.wanted() {
-		p.value.add(Part{Name: string(p.pointer), Text: name, Key: true})
+		p.add(Part{Text: name, Key: true})
 	}
 }
 
 func (p *parser) found(text string) {
 	if p.spec.Scope != Keys && p.wanted() {
-		p.value.add(Part{Name: string(p.pointer), Text: text})
+		p.add(Part{Text: text})
 	}
 }
+
+// add adds a part: without its name, which hardly anybody asks for.
+func (p *parser) add(part Part) {
+	if p.named {
+		part.Name = string(p.pointer)
+	}
+	p.value.add(part)
+}
+
+// Where returns the name of a part of a value: of JSON its pointer, which is found
+// by reading the document once more.
+func (v *View) Where(at, part int) string {
+	s := v.plan.slots[at].spec
+	value := v.At(at)
+	if s.Kind != JSON || value.Invalid && s.Invalid == InvalidText {
+		return value.Parts[part].Name
+	}
+	body, _ := v.Body()
+	var again Value
+	(&parser{in: body, spec: s, value: &again, named: true}).document()
+	return again.Parts[part].Name
+}
+
+// points reports whether somebody asks where what is read stands.
+func (p *parser) points() bool { return p.named || len(p.spec.Include) > 0 }
 
 // wanted reports whether what is read stands at, or below, a pointer that is
 // inspected.
@@ -315,7 +345,8 @@ func (p *parser) wanted() bool {
 		return true
 	}
 	for _, at := range p.spec.Include {
-		if rest, ok := strings.CutPrefix(string(p.pointer), at); ok && (rest == "" || rest[0] == '/') {
+		n := len(at)
+		if len(p.pointer) >= n && string(p.pointer[:n]) == at && (len(p.pointer) == n || p.pointer[n] == '/') {
 			return true
 		}
 	}

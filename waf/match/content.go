@@ -56,7 +56,7 @@ func (m *content) Match(r *Request) bool {
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if at, n, what, ok := m.passes(p.Text); ok {
-			r.Found = Finding{Field: m.spec, Name: p.Name, Text: p.Text, At: at, Len: n, What: what}
+			r.Found = Finding{Field: m.spec, Name: r.Where(m.slot, i), Text: p.Text, At: at, Len: n, What: what}
 			return true
 		}
 	}
