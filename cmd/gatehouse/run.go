@@ -49,6 +49,9 @@ func newRun(f *flags) *cobra.Command {
 // requests have. That the operator's own limits cut some off is a warning of the
 // log, and no failure.
 func serve(ctx context.Context, load func() (*gatehouse.Config, error), takeOver bool) error {
+	if err := conceal(); err != nil {
+		return err
+	}
 	s := catch()
 	program := own()
 	sockets, err := takeover.Activated(takeover.OwnEnvironment())
