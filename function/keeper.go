@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,22 +31,22 @@ type Options struct {
 // Keeper keeps the processes of functions over reloads: of every version as long
 // as a configuration names it or a request has it.
 type Keeper struct {
-	launch func() (Launcher, error)
-	log    *slog.Logger
-	logs   string
-	store  *store
-	pools  *keeper.Set[[sha256.Size]byte, runner]
-	work   sync.WaitGroup // goroutines of processes
-	ending chan struct{}
-	swept  sync.WaitGroup
+	launch   func() (Launcher, error)
+	log      *slog.Logger
+	logs     string
+	store    *store
+	pools    *keeper.Set[[sha256.Size]byte, runner]
+	compiled func() (wazero.CompilationCache, error) // of modules; kept over restarts, since compiling takes seconds
+	work     sync.WaitGroup                          // goroutines of processes
+	ending   chan struct{}
+	swept    sync.WaitGroup
 
 	mu        sync.Mutex
 	processes int
 	most      int
 	files     map[string]*logFile // by function
-	compiled  wazero.CompilationCache
-	all       map[*pool]bool // those that were retired and have processes among them
-	hungry    []*pool        // those that wait for room for a process
+	all       map[*pool]bool      // those that were retired and have processes among them
+	hungry    []*pool             // those that wait for room for a process
 }
 
 // sweepEvery is how often it is looked for processes that have been idle too long.
@@ -56,8 +57,15 @@ func NewKeeper(o Options) *Keeper {
 	k := &Keeper{
 		launch: sync.OnceValues(o.Launch), log: o.Log, logs: filepath.Join(o.Data, "logs", "functions"), store: newStore(filepath.Join(o.Data, "functions")),
 		pools: keeper.NewSet[[sha256.Size]byte, runner](), ending: make(chan struct{}), most: o.Processes,
-		files: make(map[string]*logFile), compiled: wazero.NewCompilationCache(), all: make(map[*pool]bool),
+		files: make(map[string]*logFile), all: make(map[*pool]bool),
 	}
+	k.compiled = sync.OnceValues(func() (wazero.CompilationCache, error) {
+		folder := filepath.Join(o.Data, "functions", "compiled")
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return nil, err
+		}
+		return wazero.NewCompilationCacheWithDir(folder)
+	})
 	k.swept.Go(k.sweep)
 	return k
 }

@@ -49,10 +49,14 @@ func (k *Keeper) wasm(v *version) (*module, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache, err := k.compiled()
+	if err != nil {
+		return nil, err
+	}
 	ctx := context.Background()
 	pages := uint32(int64(v.config.Memory) >> 16)
 	m := &module{version: v, log: k.logOf(&v.config), room: make(chan struct{}, v.config.Concurrency)}
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(pages).WithCloseOnContextDone(true).WithCompilationCache(k.compiled))
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(pages).WithCloseOnContextDone(true).WithCompilationCache(cache))
 	if _, err = wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err == nil {
 		m.compiled, err = m.runtime.CompileModule(ctx, code)
 	}

@@ -43,6 +43,7 @@ apis:
       - {match: "GET /paths/{proxy+}", target: "function:paths", authorize: tokens, payload: "1.0"}
       - {match: "ANY /web/{proxy*}", target: "function:web"}
       - {match: "GET /slow", target: "function:slow"}
+      - {match: "GET /cut", target: "function:cut"}
       - {match: "GET /odd", target: "function:odd"}
       - {match: "GET /off", target: "function:off"}
 functions:
@@ -53,12 +54,18 @@ functions:
   check-token: {runtime: python, code: python, handler: app.authorize}
   web: {runtime: http, code: web, handler: node server.mjs}
   slow: {runtime: nodejs, code: own, handler: own.slow, timeout: 300ms}
+  cut: {runtime: nodejs, code: own, handler: own.cut}
   odd: {runtime: nodejs, code: own, handler: own.odd}
   off: {runtime: nodejs, code: own, handler: own.odd, concurrency: 0}
 `
 
 const own = `
 exports.slow = async () => new Promise((resolve) => setTimeout(resolve, 60000));
+exports.cut = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('half');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  throw new Error('in the middle');
+});
 exports.odd = (event, context, callback) => callback(null, {statusCode: 200, headers: {'x-a': 'b\r\nset-cookie: c'}});
 `
 
@@ -136,6 +143,9 @@ func TestFunctions(t *testing.T) {
 			a = ask("POST", "/web/a%20b?q=1&q=%20", "\x00\xff\x00", [2]string{"Content-Type", "application/octet-stream"}, [2]string{"Cookie", "x=y; z=w"})
 			if a.status != 200 || a.body != `{"method":"POST","url":"/web/a%20b?q=1&q=%20","cookie":"x=y; z=w","host":"localhost","size":3}` || len(a.header["Set-Cookie"]) != 2 {
 				t.Errorf("web: %+v", a)
+			}
+			if a := ask("GET", "/cut", ""); a.status == 200 && a.err == nil {
+				t.Errorf("half an answer looks like a whole one: %+v", a)
 			}
 			for token, status := range map[string]int{"shut": 403, "broken": 401} {
 				if a := ask("GET", "/paths/a", "", [2]string{"X-Token", token}); a.status != status {

@@ -18,6 +18,3 @@ func (a *Authorizer) event(x *exchange.Exchange, r *http.Request, identity []str
 	}
 	return event.AppendAuthorizerTwo(nil, q, arn, identity)
 }
-
-// stagePath appends the path without the stage's.
-func stagePath(b []byte, x *exchange.Exchange) []byte { return x.Path.AppendFrom(b, x.Skip) }
