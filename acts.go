@@ -39,6 +39,9 @@ func (g *Gateway) acts() admin.Acts {
 		"secrets/rotate": audited(g, "secrets.rotate", g.rotateSecret),
 		"ca/issue":       audited(g, "ca.issue", g.issueCertificate),
 
+		"functions/list":   plainly(func(context.Context, struct{}) (any, error) { return g.listFunctions(), nil }),
+		"functions/invoke": plainly(g.invokeFunction),
+
 		"drained": quiet(g, g.drained),
 
 		"state/export": audited(g, "state.export", g.exportState),
@@ -58,6 +61,17 @@ func quiet[T any](g *Gateway, do func(context.Context, T) (any, error)) admin.Ac
 			return nil, err
 		}
 		if err := g.stateForActs(ctx); err != nil {
+			return nil, err
+		}
+		return do(ctx, in)
+	}
+}
+
+// plainly is an act that neither changes anything nor needs the state.
+func plainly[T any](do func(context.Context, T) (any, error)) admin.Act {
+	return func(ctx context.Context, document []byte) (any, error) {
+		var in T
+		if err := readDocument(document, &in); err != nil {
 			return nil, err
 		}
 		return do(ctx, in)

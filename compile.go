@@ -33,6 +33,7 @@ type draft struct {
 	owners    map[string]string // host -> API, of hosts that are written out
 	users     *iam.Directory
 	rights    map[string]*policy.Policy // of APIs, by name
+	strange   map[string]bool           // functions that nobody knows, and that were reported
 	unknown   map[config.Pos]bool       // references to web ACLs that were reported
 	foreign   []warning                 // of roles that definitions name and nobody has here
 }
@@ -41,7 +42,7 @@ type draft struct {
 // to report. Of a configuration that could be read in part it says nothing that
 // may be due to the other part.
 func compile(cfg *Config, report *config.Report) *draft {
-	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string), unknown: make(map[config.Pos]bool)}
+	d := &draft{config: cfg, nowhere: nowhereOf(cfg), owners: make(map[string]string), unknown: make(map[config.Pos]bool), strange: make(map[string]bool)}
 	cfg.compileACLs(report)
 	d.compileIAM(report)
 	var stages []route.Stage[*endpoint]
@@ -49,6 +50,7 @@ func compile(cfg *Config, report *config.Report) *draft {
 		a := cfg.APIs[name]
 		a.checkCredentials(report)
 		a.checkDefaults(report)
+		d.checkAuthorizers(a, report)
 		if a.Broken("stages") && len(a.Stages) == 0 {
 			continue
 		}
@@ -119,6 +121,9 @@ func (d *draft) deploy(a *API, dep *api.Deployment[Policies], report *config.Rep
 		e.fallback = fallback
 		d.checkACL(e.policies.WAF, report)
 		d.describe(e, r, match)
+		if dep.Definition != nil {
+			e.binary = dep.Definition.Binary
+		}
 		d.check(e, a, dep, r, report)
 		e.operation = d.requests(e, dep, r, report)
 		e.offers = d.offers(e, a, all.tally)
@@ -137,6 +142,9 @@ func (d *draft) describe(e *endpoint, r *api.Resolved[Policies], match route.Mat
 	e.name, e.at, e.methods = match.String(), r.At, match.Methods
 	e.conditions, e.shape, e.method, e.mapping = r.Match.Conditions(), match.Pattern.Shape(), r.Method, r.Mapping
 	e.headIsGet = match.Methods.HeadIsGet()
+	if e.policies.Payload == "" {
+		e.policies.Payload = r.Payload
+	}
 	e.params, e.greedy = match.Pattern.Params(), match.Pattern.Greedy()
 	if own := e.policies.Throttle; len(own) > 0 {
 		e.throttle = append(e.throttle, throttle.Level{Name: "route", Scope: e.scope(), Throttles: own})
@@ -261,7 +269,7 @@ func (d *draft) checkDestination(to api.Destination, report *config.Report) {
 			report.Unknown(to.At, "service", to.Name, names(d.config.Services))
 		}
 	case api.Function:
-		report.Errorf(to.At, "this version has no functions yet: a target is a service, an address, a mock or a redirect")
+		d.checkFunction(to, report)
 	}
 }
 

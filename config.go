@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -18,6 +19,8 @@ import (
 	"gatehouse/edge"
 	"gatehouse/edge/acme"
 	"gatehouse/exchange"
+	"gatehouse/function"
+	"gatehouse/function/sandbox"
 	"gatehouse/iam"
 	"gatehouse/iam/policy"
 	"gatehouse/observe"
@@ -38,31 +41,34 @@ import (
 // The struct of each section lives in the room that uses it.
 type Config struct {
 	config.At
-	Account  string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs, 12 digits"`
-	Region   string                      `yaml:"region" default:"local" doc:"region used in ARNs and signatures"`
-	Data     config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
-	Include  []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
-	Listen   []edge.Listener             `yaml:"listen" doc:"addresses that clients connect to"`
-	ACME     *acme.Config                `yaml:"acme" doc:"the CA that certificates of listeners with certificates: acme come from"`
-	Admin    admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
-	Log      observe.LogConfig           `yaml:"log" doc:"access log and level"`
-	Metrics  observe.MetricsConfig       `yaml:"metrics" doc:"metrics that are kept, and questions about them"`
-	Limits   GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
-	Throttle []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
-	APIs     map[string]*API             `yaml:"apis" doc:"what is exposed"`
-	Services map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
-	Plans    map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
-	State    *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
-	IAM      *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
-	WAF      map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
-	Groups   map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
-	Geo      geo.Config                  `yaml:"geo" doc:"by what data the countries of addresses are known"`
-	Crawlers crawler.Config              `yaml:"crawlers" doc:"which crawlers web ACLs know, and how they are verified"`
+	Account   string                      `yaml:"account" default:"000000000000" doc:"account number used in ARNs, 12 digits"`
+	Region    string                      `yaml:"region" default:"local" doc:"region used in ARNs and signatures"`
+	Data      config.Path                 `yaml:"data" default:"./data" doc:"folder of what survives restarts"`
+	Include   []config.Include            `yaml:"include" doc:"further files, which may define apis and services"`
+	Listen    []edge.Listener             `yaml:"listen" doc:"addresses that clients connect to"`
+	ACME      *acme.Config                `yaml:"acme" doc:"the CA that certificates of listeners with certificates: acme come from"`
+	Admin     admin.Config                `yaml:"admin" doc:"health, metrics and queries"`
+	Log       observe.LogConfig           `yaml:"log" doc:"access log and level"`
+	Metrics   observe.MetricsConfig       `yaml:"metrics" doc:"metrics that are kept, and questions about them"`
+	Limits    GatewayLimits               `yaml:"limits" doc:"limits of the gateway as a whole"`
+	Throttle  []throttle.Config           `yaml:"throttle" single:"true" doc:"limits for every request; all apply"`
+	APIs      map[string]*API             `yaml:"apis" doc:"what is exposed"`
+	Services  map[string]*upstream.Config `yaml:"services" doc:"what stands behind it"`
+	Functions map[string]*function.Config `yaml:"functions" doc:"code that is run where requests come, as AWS Lambda does"`
+	Isolation sandbox.Config              `yaml:"isolation" doc:"how well functions are kept apart"`
+	Plans     map[string]*usage.Plan      `yaml:"usage-plans" doc:"what API keys may use"`
+	State     *state.Config               `yaml:"state" doc:"where what survives restarts is kept"`
+	IAM       *iam.Config                 `yaml:"iam" doc:"users, groups and roles, and what they may do"`
+	WAF       map[string]*waf.Config      `yaml:"waf" doc:"web ACLs: which requests are blocked before anybody is asked who calls"`
+	Groups    map[string]*waf.Group       `yaml:"waf-rule-groups" doc:"rules that several web ACLs share"`
+	Geo       geo.Config                  `yaml:"geo" doc:"by what data the countries of addresses are known"`
+	Crawlers  crawler.Config              `yaml:"crawlers" doc:"which crawlers web ACLs know, and how they are verified"`
 
 	sources  *config.Sources
 	warnings []warning
 	checks   *checks
-	acls     map[string]*waf.ACL // compiled once for a configuration
+	acls     map[string]*waf.ACL          // compiled once for a configuration
+	aclSums  map[string][sha256.Size]byte // of what they mean, by name
 }
 
 // GatewayLimits are limits that no route can outgrow.
@@ -70,6 +76,7 @@ type GatewayLimits struct {
 	Buffers    config.Size     `yaml:"buffers" default:"256MiB" range:"1MiB..1TiB" doc:"memory that all buffered bodies may take together"`
 	Encoders   config.Size     `yaml:"encoders" default:"256MiB" range:"0..1TiB" doc:"memory that compressing may take at once: answers that find no room stay plain"`
 	Principals int             `yaml:"principals" default:"1048576" range:"1024..1073741824" doc:"buckets of throttles per principal that are kept at once, 40 bytes each; where all are in use, principals that are not among them share one"`
+	Processes  int             `yaml:"processes" default:"200" range:"1..100000" doc:"processes of all functions at once; where more are needed, those that are idle the longest end"`
 	Shutdown   config.Duration `yaml:"shutdown" default:"30s" range:"0s..1h" doc:"how long accepted requests may take to finish when the gateway stops"`
 	TakeOver   config.Duration `yaml:"take-over" default:"10m" range:"0s..24h" doc:"how long accepted requests and tunnels may take to finish in a process that another one has taken over"`
 }
@@ -98,6 +105,7 @@ type Policies struct {
 	Identity   *identity.Config     `yaml:"identity" doc:"what services are told of the caller"`
 	Validate   *validate.Config     `yaml:"validate" doc:"whether requests are held against what the definition says of them: true, false, or what is checked"`
 	WebSocket  *websocket.Config    `yaml:"websocket" doc:"which WebSockets may be opened: true, false, or {origins: [...], max-age: 24h, idle-timeout: 10m, per-principal: 100}"`
+	Payload    string               `yaml:"payload" enum:"1.0|2.0" doc:"API Gateway's format of what functions are told: 1.0 (REST APIs) or 2.0 (HTTP APIs); default: what the function says"`
 	Timeout    *config.Duration     `yaml:"timeout" range:"1ms..1h" doc:"how long a request may take; default 30s"`
 	Retries    *int                 `yaml:"retries" range:"0..5" doc:"further attempts where provably nothing was processed; default 1"`
 	Limits     *bound.Config        `yaml:"limits" doc:"limits of a request, and of how many are under way"`
@@ -155,6 +163,9 @@ func (p Policies) over(base Policies) Policies {
 		p.WebSocket = base.WebSocket
 	}
 	p.Identity = p.Identity.Over(base.Identity)
+	if p.Payload == "" {
+		p.Payload = base.Payload
+	}
 	if p.Timeout == nil {
 		p.Timeout = base.Timeout
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/admin"
 	"gatehouse/edge"
+	"gatehouse/observe/cloudwatch"
 	"gatehouse/upstream"
 )
 
@@ -49,7 +50,7 @@ type TargetStatus struct {
 // socket is trusted with metrics of their own.
 func (g *Gateway) pages(trusted bool) admin.Pages {
 	o := g.keepers.observe
-	return admin.Pages{Metrics: o.Metrics(), Prometheus: o.Prometheus(), Push: o.Pushed(trusted)}
+	return admin.Pages{Metrics: o.Metrics(), Prometheus: o.Prometheus(), Push: o.Pushed(trusted), CloudWatch: cloudwatch.Handler()}
 }
 
 var errDraining = errors.New("the gateway is draining: it ends once its requests have")

@@ -16,7 +16,7 @@
 //	  |         canary  compress  identity  mapping  transform  mapping  method
 //	  |         mirror  (observe around all of it; cache is to come)
 //	  |
-//	target      upstream, websocket, mock, redirect (functions are to come)
+//	target      upstream, websocket, function, mock, redirect
 //
 // A Config is compiled into a Snapshot, which never changes and holds nothing
 // that must be closed. What outlives a reload, such as sockets, pools, buckets and

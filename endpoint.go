@@ -9,6 +9,7 @@ import (
 	"gatehouse/authorize"
 	"gatehouse/authorize/cedar"
 	"gatehouse/config"
+	"gatehouse/event"
 	"gatehouse/exchange"
 	"gatehouse/observe"
 	"gatehouse/route"
@@ -38,6 +39,7 @@ type endpoint struct {
 	greedy      string           // the one of params that takes the rest of the path; "" for none
 	method      string           // what the target is asked by; "" for the client's own
 	mapping     *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
+	binary      event.MediaTypes // that functions get as bytes, by the definition
 	methods     route.Methods
 	corsMethods []string  // what CORS grants by default; nil for every method
 	fallback    *endpoint // the stage's default; nil for that itself

@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"gatehouse/config"
@@ -14,13 +15,29 @@ func (cfg *Config) compileACLs(report *config.Report) {
 		return
 	}
 	cfg.acls = make(map[string]*waf.ACL, len(cfg.WAF))
+	cfg.aclSums = make(map[string][sha256.Size]byte, len(cfg.WAF))
+	if len(cfg.WAF) == 0 {
+		return
+	}
+	around := config.Digest([]any{cfg.Account, cfg.Geo, cfg.Crawlers})
 	o := waf.Options{Account: cfg.Account, Region: cfg.Region, Groups: cfg.Groups, Countries: cfg.countries(), Counted: true, Challenge: true}
 	for _, name := range names(cfg.WAF) {
 		if c := cfg.WAF[name]; c != nil {
 			a := waf.Compile(c, o, report)
 			cfg.acls[name], o.Sets = a, append(o.Sets, a.Sets()...)
+			cfg.aclSums[name] = cfg.aclSum(c, around)
 		}
 	}
+}
+
+// aclSum tells web ACLs apart that mean something else. It is taken once, not for
+// every route that has the ACL.
+func (cfg *Config) aclSum(c *waf.Config, around [sha256.Size]byte) [sha256.Size]byte {
+	parts := []any{c, around}
+	for _, name := range c.RuleGroups() {
+		parts = append(parts, cfg.Groups[name])
+	}
+	return config.Digest(parts)
 }
 
 // adoptRules has the web ACLs share what was compiled of equal content for those
@@ -77,7 +94,7 @@ func (e *endpoint) aclConfig(cfg *Config) any {
 	if e.acl == nil {
 		return nil
 	}
-	return []any{cfg.WAF[e.acl.Name()], cfg.Groups, cfg.Account, cfg.Geo, cfg.Crawlers}
+	return cfg.aclSums[e.acl.Name()]
 }
 
 // firewall is what outlives the filter that holds requests against a web ACL.

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/admin"
@@ -25,6 +27,8 @@ import (
 	"gatehouse/edge/acme"
 	"gatehouse/edge/ca"
 	"gatehouse/exchange"
+	"gatehouse/function"
+	"gatehouse/function/sandbox"
 	"gatehouse/iam"
 	"gatehouse/iam/accesskey"
 	"gatehouse/keeper"
@@ -75,6 +79,9 @@ type keepers struct {
 	bots      *crawler.Keeper
 	provers   *challenge.Keeper
 	tunnels   *tunnel.Keeper
+	functions *function.Keeper
+	sandbox   atomic.Pointer[sandbox.Sandbox] // nil without functions
+	log       *slog.Logger
 	listeners *edge.Listeners
 	admin     *keeper.Set[string, *admin.Listener]
 }
@@ -112,6 +119,11 @@ func newKeepers(cfg *Config, g *Gateway, o Options) (*keepers, error) {
 		Log:           o.Logger,
 	})
 	k.upstreams = upstream.NewKeeper(upstream.Options{Dialer: k.dialer, Log: o.Logger, Known: g.known.upstreams, Certificate: k.clientCertificate, Tickets: turning(k, ticket.Open)})
+	k.log = o.Logger
+	k.functions = function.NewKeeper(function.Options{
+		Launch: func() (function.Launcher, error) { return k.launcher(cfg.Isolation) },
+		Data:   cfg.Data.Value, Processes: cfg.Limits.Processes, Log: o.Logger,
+	})
 	k.bounds = bound.NewKeeper()
 	k.mirrors = mirror.NewKeeper()
 	k.acls = waf.NewKeeper()
@@ -181,6 +193,10 @@ func fetching(client *http.Client) auth.Fetch {
 func (k *keepers) close(ctx context.Context) {
 	k.admin.Each(func(_ string, l *admin.Listener) { _ = l.Close(ctx) })
 	k.mirrors.Close()
+	k.functions.Close()
+	if s := k.sandbox.Load(); s != nil {
+		_ = s.Close()
+	}
 	k.bots.Close()
 	k.acme.Close(ctx)
 	k.upstreams.Close()
@@ -210,6 +226,7 @@ type leases struct {
 	upstreams   *upstream.Lease
 	mirrors     *mirror.Lease
 	acls        *waf.Lease
+	functions   *function.Lease
 	gates       gates                      // has nothing to lease
 	checker     *crawler.Checker           // nor this
 	aclLogs     map[string]*accesslog.File // by path
@@ -235,6 +252,7 @@ func (k *keepers) begin() *leases {
 		upstreams:   k.upstreams.Begin(),
 		mirrors:     k.mirrors.Begin(),
 		acls:        k.acls.Begin(),
+		functions:   k.functions.Begin(),
 		tunnels:     k.tunnels,
 		listeners:   k.listeners.Begin(),
 		admin:       k.admin.Begin(),
@@ -251,6 +269,7 @@ func (l *leases) commit() {
 	l.upstreams.Commit()
 	l.mirrors.Commit()
 	l.acls.Commit()
+	l.functions.Commit()
 	l.admin.Commit()
 	l.acme.Commit()
 	l.listeners.Commit()
@@ -261,6 +280,7 @@ func (l *leases) abort() {
 	l.listeners.Abort()
 	l.acme.Abort()
 	l.admin.Abort()
+	l.functions.Abort()
 	l.acls.Abort()
 	l.mirrors.Abort()
 	l.upstreams.Abort()

@@ -26,7 +26,7 @@ func LoadText(name string, text []byte) (*Config, error) {
 }
 
 func loadOptions() config.Options {
-	return config.Options{IncludeKeys: []string{"apis", "services"}, Planned: planned()}
+	return config.Options{IncludeKeys: []string{"apis", "services", "functions"}, Planned: planned()}
 }
 
 // checked adds to what each section has found of itself what can be wrong

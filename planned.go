@@ -5,7 +5,6 @@ package gatehouse
 // key leaves the list with the room that brings it.
 func planned() map[string]string {
 	out := map[string]string{
-		"functions": "Lambda-compatible functions",
 		"links":     "links to private networks",
 		"firewall":  "security groups and network ACLs",
 		"databases": "doors to databases",
@@ -15,9 +14,6 @@ func planned() map[string]string {
 		"listen.network-acl":         "network ACLs",
 		"services.*.link":            "links to private networks",
 		"services.*.security-groups": "security groups",
-	}
-	for _, scheme := range []string{"function"} {
-		out["apis.*.authorizers.*."+scheme] = "authorizers of this kind"
 	}
 	policies := map[string]string{
 		"cache": "caches",

@@ -72,7 +72,8 @@ func (g *Gateway) install(cfg *Config) error {
 func (g *Gateway) adopt(cfg *Config) {
 	g.keepers.bodies.SetLimit(int64(cfg.Limits.Buffers))
 	g.keepers.usage.SetPlans(cfg.Plans)
-	g.keepers.observe.Keep(cfg.Metrics)
+	g.keepers.functions.SetProcesses(cfg.Limits.Processes)
+	g.keepers.observe.Keep(cfg.Metrics, g.scrapes(cfg))
 	if g.options.Level != nil {
 		g.options.Level.Set(cfg.Log.SlogLevel())
 	}
@@ -112,6 +113,10 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		}
 	}
 	b := &binder{draft: d, leases: l, services: make(map[string]*upstream.Service), forms: make(map[*respond.Config]exchange.Responses)}
+	if err := b.leaseFunctions(); err != nil {
+		return nil, err
+	}
+	l.keys.Functions(invoker(b.functions))
 	authorizers, err := b.authorizers()
 	if err != nil {
 		return nil, err
@@ -142,10 +147,13 @@ func (d *draft) bind(l *leases, policies edge.Policies) (*Snapshot, error) {
 		}
 		e.path(parts{e.pick(authorizers), release, shadow, target}, l)
 	}
+	if err := b.scraped(); err != nil {
+		return nil, err
+	}
 	return &Snapshot{
 		aws:    d.awsEndpoint(l),
 		config: d.config, policies: policies, observer: observer, table: d.table,
-		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners,
+		endpoints: d.endpoints, nowhere: d.nowhere, owners: d.owners, functions: b.functions,
 	}, nil
 }
 
@@ -232,6 +240,9 @@ func (g *Gateway) reload() (err error) {
 	}
 	if cfg.Limits.Principals != running.Limits.Principals {
 		return fmt.Errorf("%s: limits.principals goes from %d to %d only by a restart", cfg.Of("limits"), running.Limits.Principals, cfg.Limits.Principals)
+	}
+	if config.Digest(cfg.Isolation) != config.Digest(running.Isolation) {
+		return fmt.Errorf("%s: the isolation of functions changes only by a restart", cfg.Of("isolation"))
 	}
 	if !sameState(cfg, running) {
 		return fmt.Errorf("%s: the state moves only by a restart", cfg.Of("state"))

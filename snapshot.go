@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/edge"
 	"gatehouse/exchange"
+	"gatehouse/function"
 	"gatehouse/observe"
 	"gatehouse/route"
 )
@@ -24,6 +25,7 @@ type Snapshot struct {
 	challenged *endpoint         // the paths of challenges; nil where nobody challenges
 	aws        *endpoint         // AWS's own services
 	owners     map[string]string // host -> API
+	functions  map[string]*function.Function
 }
 
 // lookup finds what serves a request.

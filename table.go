@@ -8,7 +8,6 @@ import (
 
 	"gatehouse/api"
 	"gatehouse/config"
-	"gatehouse/upstream"
 )
 
 // RouteInfo describes one route of one stage, for people and for plans.
@@ -145,10 +144,13 @@ func (e *endpoint) authorizerConfigs(cfg *Config) (out []any) {
 	return out
 }
 
-func (e *endpoint) serviceConfigs(cfg *Config, t api.Target) (out []*upstream.Config) {
+func (e *endpoint) serviceConfigs(cfg *Config, t api.Target) (out []any) {
 	for _, d := range t.Destinations {
-		if d.Kind == api.Service {
+		switch d.Kind {
+		case api.Service:
 			out = append(out, cfg.Services[d.Name])
+		case api.Function:
+			out = append(out, cfg.Functions[d.Name], e.policies.Payload)
 		}
 	}
 	return out

@@ -202,7 +202,7 @@ func (g *Gateway) quiet(to int) (resume func()) {
 	return func() {
 		g.handed.Store(false)
 		k.acme.Resume()
-		k.observe.Keep(g.current.Load().config.Metrics)
+		k.observe.Keep(g.current.Load().config.Metrics, g.scrapes(g.current.Load().config))
 		if k.state.Opened() {
 			k.usage.Start()
 		}

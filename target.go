@@ -9,6 +9,7 @@ import (
 	"gatehouse/canary"
 	"gatehouse/cors"
 	"gatehouse/exchange"
+	"gatehouse/function"
 	"gatehouse/respond"
 	"gatehouse/transform"
 	"gatehouse/upstream"
@@ -17,11 +18,12 @@ import (
 
 // binder makes the targets of a configuration's routes from leases.
 type binder struct {
-	draft    *draft
-	leases   *leases
-	known    map[string]map[string]*auth.Authorizer
-	services map[string]*upstream.Service // by name, or by address of inline targets
-	forms    map[*respond.Config]exchange.Responses
+	draft     *draft
+	leases    *leases
+	known     map[string]map[string]*auth.Authorizer
+	services  map[string]*upstream.Service // by name, or by address of inline targets
+	functions map[string]*function.Function
+	forms     map[*respond.Config]exchange.Responses
 }
 
 // target returns what answers an endpoint's route, and its canary.
@@ -79,6 +81,9 @@ func (b *binder) destination(e *endpoint, to api.Destination, rewrite *transform
 		return answer.Mock(rule, mockOf(to)), nil, nil
 	case api.Redirect:
 		return answer.Redirect(rule, to.Name), nil, nil
+	case api.Function:
+		h, err := b.function(e, to)
+		return h, nil, err
 	}
 	s, err := b.service(to)
 	if err != nil {

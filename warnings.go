@@ -64,7 +64,7 @@ func (d *draft) unused() (out []warning) {
 	cfg := d.config
 	services, authorizers := d.used()
 	for _, name := range names(cfg.Services) {
-		if !services[name] {
+		if !services[name] && cfg.Services[name].Metrics == nil {
 			out = append(out, warning{cfg.Services[name].Pos, fmt.Sprintf("no route leads to the service %s", name)})
 		}
 	}

@@ -74,7 +74,7 @@ func pages() Pages {
 			_, _ = io.WriteString(w, text+string(body)+"\n")
 		})
 	}
-	return Pages{Metrics: metrics(), Prometheus: said("asked "), Push: said("pushed ")}
+	return Pages{Metrics: metrics(), Prometheus: said("asked "), Push: said("pushed "), CloudWatch: said("translated ")}
 }
 
 func metrics() http.Handler {
@@ -334,5 +334,47 @@ func TestConfig(t *testing.T) {
 	}
 	if address, ok := (Config{}).Listens(); address != DefaultAddress || !ok {
 		t.Errorf("by default: %s %v", address, ok)
+	}
+}
+
+// Questions about metrics may be sent as forms, and pushes come with a credential that
+// their page asks for; nothing else takes a body.
+func TestPagesWithBodies(t *testing.T) {
+	const token = "0123456789012345678901"
+	l := listen(t, Config{Token: config.NewSecret(token)}, &fake{})
+	for _, tc := range []struct {
+		path, contentType, token string
+		status                   int
+		want                     string
+	}{
+		{"/api/v1/query", "application/x-www-form-urlencoded", token, 200, "asked query=1"},
+		{"/api/v1/query", "application/x-www-form-urlencoded", "", 401, "admin token"},
+		{"/api/v1/query", "application/json", token, 405, "only answers questions"},
+		{"/v1/metrics/push", "text/plain", "", 200, "pushed query=1"},
+		{"/v1/status", "application/x-www-form-urlencoded", token, 405, "only answers questions"},
+		{"/v1/reload", "application/x-www-form-urlencoded", token, 405, "only answers questions"},
+	} {
+		r, err := http.NewRequest("POST", "http://"+l.Addr().String()+tc.path, strings.NewReader("query=1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", tc.contentType)
+		if tc.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tc.token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != tc.status || !strings.Contains(string(body), tc.want) {
+			t.Errorf("%s as %s: %d %s", tc.path, tc.contentType, resp.StatusCode, body)
+		}
+	}
+	r, _ := http.NewRequest("POST", "http://"+l.Addr().String()+"/v1/metrics/push?job=x", strings.NewReader("x 1\n"))
+	r.Header.Set("Origin", "http://evil.test")
+	if resp, err := http.DefaultClient.Do(r); err != nil || resp.StatusCode != 403 {
+		t.Errorf("a web page pushes: %v %v", resp, err)
 	}
 }

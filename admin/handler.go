@@ -24,6 +24,7 @@ type Pages struct {
 	Metrics    http.Handler // GET /metrics
 	Prometheus http.Handler // /api/v1/: questions, by GET or as a form
 	Push       http.Handler // POST /v1/metrics/push
+	CloudWatch http.Handler // GET /v1/metrics/cloudwatch: CloudWatch's metrics in PromQL
 }
 
 // Where the pages are that take bodies.
@@ -40,6 +41,7 @@ func (h *handlers) queries() *http.ServeMux {
 	mux.Handle("GET /metrics", h.pages.Metrics)
 	mux.Handle(prometheusPath, h.pages.Prometheus)
 	mux.Handle("POST "+pushPath, h.pages.Push)
+	mux.Handle("GET /v1/metrics/cloudwatch", h.pages.CloudWatch)
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Status()) })
 	mux.HandleFunc("GET /v1/routes", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, h.gateway.Routes()) })
 	mux.HandleFunc("GET /v1/certificates", func(w http.ResponseWriter, _ *http.Request) {

@@ -17,6 +17,7 @@ type Resolved[P any] struct {
 	Request *openapi.Request
 	Method  string           // what the target is asked by; "" for the client's own
 	Mapping *openapi.Mapping // how requests and answers are made anew; nil where they pass as they are
+	Payload string           // the format of events to functions, as a definition says it; "" where none does
 	Role    config.Name      // the ARN that the integration names for its credentials; "" for none
 
 	target  Target
@@ -216,7 +217,7 @@ func (r *resolver[P]) integrate(out *Resolved[P], i *openapi.Integration[Keys[P]
 		return // which the reader has reported
 	}
 	out.target = r.named(place)
-	out.Method, out.Mapping = i.Method, i.Mapping
+	out.Method, out.Mapping, out.Payload = i.Method, i.Mapping, i.Payload
 	if i.Keys == nil {
 		return
 	}

@@ -49,7 +49,7 @@ type Target struct {
 // Said reports whether the target says anything.
 func (t Target) Said() bool { return len(t.Destinations)+len(t.written) > 0 }
 
-const targetForms = "write service:NAME, http://HOST:PORT, mock, mock:STATUS, redirect:URL, or weights such as {service:a: 90, service:b: 10}"
+const targetForms = "write service:NAME, function:NAME, http://HOST:PORT, mock, mock:STATUS, redirect:URL, or weights such as {service:a: 90, service:b: 10}"
 
 // UnmarshalConfig reads the short form and the weighted one.
 func (t *Target) UnmarshalConfig(n *config.Node) {

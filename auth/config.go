@@ -16,15 +16,17 @@ import (
 // exactly one scheme.
 type Config struct {
 	config.At
-	Name    string                `yaml:"-" key:"true"`
-	JWT     *jwt.Config           `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
-	IAM     *sigv4.Config         `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
-	HTTP    *custom.Config        `yaml:"http" doc:"a program behind an URL decides, in API Gateway's formats for custom authorizers"`
-	Basic   *basic.Config         `yaml:"basic" doc:"users with passwords, of which the configuration has argon2id hashes"`
-	MTLS    *mtls.Config          `yaml:"mtls" doc:"programs and devices with certificates"`
-	OIDC    *oidc.Config          `yaml:"oidc" doc:"people who log in with their browser at an OpenID provider"`
-	Token   *introspection.Config `yaml:"introspection" doc:"tokens that their issuer is asked about"`
-	Forward bool                  `yaml:"forward-credential" doc:"lets the service have the credential itself; default: it is taken out of the request"`
+	Name          string         `yaml:"-" key:"true"`
+	JWT           *jwt.Config    `yaml:"jwt" doc:"JSON Web Tokens of one issuer"`
+	IAM           *sigv4.Config  `yaml:"iam" doc:"users and roles of iam, who sign with AWS Signature Version 4 and may do what their policies allow"`
+	HTTP          *custom.Config `yaml:"http" doc:"a program behind an URL decides, in API Gateway's formats for custom authorizers"`
+	Function      config.Name    `yaml:"function" doc:"a function decides, in API Gateway's formats for custom authorizers"`
+	custom.Asking `yaml:",inline"`
+	Basic         *basic.Config         `yaml:"basic" doc:"users with passwords, of which the configuration has argon2id hashes"`
+	MTLS          *mtls.Config          `yaml:"mtls" doc:"programs and devices with certificates"`
+	OIDC          *oidc.Config          `yaml:"oidc" doc:"people who log in with their browser at an OpenID provider"`
+	Token         *introspection.Config `yaml:"introspection" doc:"tokens that their issuer is asked about"`
+	Forward       bool                  `yaml:"forward-credential" doc:"lets the service have the credential itself; default: it is taken out of the request"`
 }
 
 // schemes are those that the authorizer has, by name: of one that was checked,
@@ -34,7 +36,7 @@ func (c *Config) schemes() (names []string) {
 		name string
 		is   bool
 	}{
-		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"basic", c.Basic != nil}, {"mtls", c.MTLS != nil}, {"oidc", c.OIDC != nil}, {"introspection", c.Token != nil},
+		{"jwt", c.JWT != nil}, {"iam", c.IAM != nil}, {"http", c.HTTP != nil}, {"function", c.Function.Value != ""}, {"basic", c.Basic != nil}, {"mtls", c.MTLS != nil}, {"oidc", c.OIDC != nil}, {"introspection", c.Token != nil},
 	} {
 		if s.is {
 			names = append(names, s.name)
@@ -49,8 +51,31 @@ func (c *Config) Check(r *config.Report) {
 		r.Errorf(c.Pos, `no authorizer can be called none: "authorize: none" publishes a route`)
 	}
 	if len(c.schemes()) != 1 {
-		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, introspection, iam, http, basic, mtls or oidc")
+		r.Errorf(c.Pos, "an authorizer has exactly one scheme: jwt, introspection, iam, http, function, basic, mtls or oidc")
 	}
+	c.checkFunction(r)
+}
+
+// checkFunction holds the keys of a function's authorizer against each other, and
+// reports them where there is none.
+func (c *Config) checkFunction(r *config.Report) {
+	if c.Function.Value != "" {
+		c.asked().CheckAsking(r)
+		return
+	}
+	for _, key := range []string{"type", "format", "identity", "match", "ttl", "timeout"} {
+		if c.Has(key) && !c.Broken("function") {
+			r.Errorf(c.Of(key), "%s stands beside function: of another scheme it is said within it", key)
+		}
+	}
+}
+
+// asked is how the program that decides is asked; nil where none does.
+func (c *Config) asked() *custom.Config {
+	if c.Function.Value == "" {
+		return c.HTTP
+	}
+	return &custom.Config{At: c.At, Function: c.Function.Value, Asking: c.Asking}
 }
 
 // CheckOrder reports authorizers of a route's list that would never be asked,
@@ -79,7 +104,7 @@ func (c *Config) hides(o *Config) bool {
 // decidesForAll reports whether c decides about every credential that o would be
 // asked about, whoever it is of.
 func (c *Config) decidesForAll(o *Config) bool {
-	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.MTLS != nil && o.MTLS != nil || c.OIDC != nil && o.OIDC != nil || c.HTTP != nil && o.HTTP != nil && c.HTTP.Hides(o.HTTP)
+	return c.IAM != nil && o.IAM != nil || c.Basic != nil && o.Basic != nil || c.MTLS != nil && o.MTLS != nil || c.OIDC != nil && o.OIDC != nil || c.asked() != nil && o.asked() != nil && c.asked().Hides(o.asked())
 }
 
 // UsesDevelopmentKey reports whether the authorizer takes tokens that anybody
@@ -104,8 +129,8 @@ func (c *Config) QueryParameters() (names []string, at config.Pos) {
 		return names, c.JWT.Of("from")
 	case c.Token != nil:
 		return c.Token.QueryParameters(), c.Token.Of("from")
-	case c.HTTP != nil:
-		return c.HTTP.QueryParameters(), c.HTTP.Of("identity")
+	case c.asked() != nil:
+		return c.asked().QueryParameters(), c.asked().Of("identity")
 	}
 	return nil, c.Pos
 }
@@ -119,8 +144,8 @@ func (c *Config) Headers() (names []string) {
 		from = c.JWT.From
 	case c.Token != nil:
 		from = c.Token.From
-	case c.HTTP != nil:
-		return c.HTTP.Headers()
+	case c.asked() != nil:
+		return c.asked().Headers()
 	}
 	for _, f := range from {
 		if f.Place == "header" {

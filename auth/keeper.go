@@ -53,6 +53,9 @@ type Fetched = jwt.Fetched
 // Invoker asks functions that are authorizers.
 type Invoker = custom.Invoker
 
+// ErrUnauthorized is what an Invoker returns of a function that knows nobody.
+var ErrUnauthorized = custom.ErrUnauthorized
+
 // Keeper keeps what authorizers know over reloads: fetched keys and verified
 // credentials. It is safe for concurrent use.
 type Keeper struct {
@@ -110,6 +113,10 @@ type Lease struct {
 	logins     *oidc.Lease
 }
 
+// Functions says who asks functions that are authorizers. It is called before the
+// first Authorizer.
+func (l *Lease) Functions(i Invoker) { l.programs.Functions(i) }
+
 // Commit makes the lease's authorizers those that are kept.
 func (l *Lease) Commit() {
 	l.tokens.Commit()
@@ -152,8 +159,8 @@ func (l *Lease) scheme(realm string, c *Config, users *iam.Directory) (scheme.Sc
 	switch {
 	case c.IAM != nil:
 		return l.signatures.Scheme(c.IAM, users), nil
-	case c.HTTP != nil:
-		return l.programs.Authorizer(c.HTTP, realm, users.Account, users.Region)
+	case c.asked() != nil:
+		return l.programs.Authorizer(c.asked(), realm, users.Account, users.Region)
 	case c.Token != nil:
 		return l.issuers.Authorizer(c.Token)
 	case c.OIDC != nil:

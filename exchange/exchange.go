@@ -49,6 +49,7 @@ type Upstream struct {
 	Attempts int           // how many targets were tried
 	Reused   bool          // the last attempt went over a pooled connection
 	Queued   time.Duration // waiting for the service to have room, before the first attempt
+	Init     time.Duration // of a function's process that was started for the request; 0 for one that was there
 	Connect  time.Duration // dialling and TLS, of all attempts
 	Latency  time.Duration // from the request's first byte sent to the answer's head, last attempt
 	Error    string        // why it failed, for the log: "connect refused"; never sent to the client

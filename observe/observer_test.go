@@ -84,7 +84,7 @@ func lines(t *testing.T, text string) []map[string]any {
 	return all
 }
 
-func scrape(k *Keeper) string {
+func scraped(k *Keeper) string {
 	rec := httptest.NewRecorder()
 	k.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
 	return rec.Body.String()
@@ -137,7 +137,7 @@ func TestObserver(t *testing.T) {
 
 	var inside string
 	fine := serve(o, route, func(w http.ResponseWriter, r *http.Request) {
-		inside = scrape(k)
+		inside = scraped(k)
 		if r.Header.Get("Traceparent") == "" || r.Header.Get("X-Amzn-Trace-Id") == "" {
 			t.Error("no trace goes to the target")
 		}
@@ -153,7 +153,7 @@ func TestObserver(t *testing.T) {
 	o.Done(engine, Seen{})
 	has(t, inside, "gatehouse_requests_in_flight 1")
 
-	text := scrape(k)
+	text := scraped(k)
 	k.Close()
 	logged := lines(t, out.String())
 	if len(logged) != 5 {
@@ -282,12 +282,12 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Go(func() {
 		for range 20 {
-			_ = scrape(k)
+			_ = scraped(k)
 			_ = k.Reopen()
 		}
 	})
 	wg.Wait()
-	text := scrape(k)
+	text := scraped(k)
 	k.Close()
 	has(t, text, `gatehouse_requests_total{api="shop",code="200",method="GET",route="GET /orders/{id}",stage="prod"} 2400`)
 	b, _ := os.ReadFile(path)

@@ -11,6 +11,7 @@ import (
 	"gatehouse/observe/metrics"
 	"gatehouse/observe/promapi"
 	"gatehouse/observe/sampler"
+	"gatehouse/observe/scrape"
 	"gatehouse/observe/store"
 )
 
@@ -60,6 +61,7 @@ type stored struct {
 	sampler *sampler.Sampler
 	api     *promapi.API
 	pushed  *ingest.Pushed
+	scraped *scrape.Keeper
 }
 
 func newStored(dir string, o Options, m *metrics.Registry) *stored {
@@ -67,6 +69,7 @@ func newStored(dir string, o Options, m *metrics.Registry) *stored {
 	s.sampler = sampler.New(sampler.Options{Store: s.store, Gatherer: m.Gatherer(), Log: o.Logger})
 	s.api = promapi.New(s.store, o.Version, defaultLimits(), o.Logger)
 	s.pushed = ingest.NewPushed(s.store)
+	s.scraped = scrape.New(s.store, o.Logger)
 	return s
 }
 
@@ -75,23 +78,27 @@ func defaultLimits() promapi.Limits {
 	return promapi.Limits{Samples: 2_000_000, Series: 20_000, Timeout: 30 * time.Second, Concurrent: 4}
 }
 
-// Keep has metrics be kept as a configuration says. The folder must be this
-// process's alone.
-func (k *Keeper) Keep(c MetricsConfig) {
+// Keep has metrics be kept as a configuration says, and these services be scraped. The
+// folder must be this process's alone.
+func (k *Keeper) Keep(c MetricsConfig, jobs []scrape.Job) {
 	k.stored.api.SetLimits(c.Queries.limits())
 	k.stored.pushed.Set(c.Push.Series, c.Push.Token.Reveal())
 	k.stored.sampler.SetInterval(c.Interval.D())
 	if c.Size == 0 {
-		k.stored.sampler.Stop()
+		k.Pause()
 		return
 	}
 	k.stored.store.SetLimits(int64(c.Size), c.Series)
 	k.stored.sampler.Start()
+	k.stored.scraped.Set(jobs)
 }
 
 // Pause lets go of the folder of the metrics, which another process is to have; Keep
 // takes it again.
-func (k *Keeper) Pause() { k.stored.sampler.Stop() }
+func (k *Keeper) Pause() {
+	k.stored.scraped.Set(nil)
+	k.stored.sampler.Stop()
+}
 
 // Prometheus answers questions about the metrics that are kept, as Prometheus does.
 func (k *Keeper) Prometheus() http.Handler { return k.stored.api }

@@ -56,7 +56,7 @@ func room(path string) (name string, ours bool) {
 
 // leaves may be imported by every room. A leaf imports only the leaves that
 // stand before it.
-var leaves = []string{"config", "origin", "exchange", "keeper", "limit", "dial", "balance", "http1", "tunnel", "private", "secrets", "state", "iam"}
+var leaves = []string{"config", "origin", "exchange", "event", "keeper", "limit", "dial", "balance", "http1", "tunnel", "private", "secrets", "state", "iam"}
 
 // assemblies may import every room.
 var assemblies = map[string]bool{"": true, "cmd": true, "test": true, "bench": true, "examples": true}

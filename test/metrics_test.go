@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"path/filepath"
@@ -99,7 +101,18 @@ func requestTimes(t *testing.T, r *running, n int, target string) {
 func TestMetricsAreKept(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	r := start(t, keptRoutes+"admin: {address: \"127.0.0.1:"+port+"\"}\n", nil)
+	service := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/internal/metrics" {
+			_, _ = io.WriteString(w, "# TYPE orders_total counter\norders_total{shop=\"a\"} 12\ngatehouse_requests_total 1e9\n")
+		}
+	}))
+	defer service.Close()
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
+	services := fmt.Sprintf(`services:
+  orders: {targets: [%q], metrics: {path: /internal/metrics, interval: 1s}, tls: {server-name: example.com, ca: root.pem}}
+  own: {targets: ["127.0.0.1:%s"], metrics: {interval: 1s}}
+`, service.Listener.Addr(), port)
+	r := start(t, services+keptRoutes+"admin: {address: \"127.0.0.1:"+port+"\"}\n", map[string][]byte{"root.pem": root})
 	requestTimes(t, r, 5, "/a")
 	requestTimes(t, r, 3, "/b")
 	r.expectQL(`gatehouse_requests_total{route="GET /a",code="200"}`, exactly(5))
@@ -112,6 +125,10 @@ func TestMetricsAreKept(t *testing.T) {
 		t.Fatalf("push: %d %s %v", status, body, err)
 	}
 	r.expectQL(`backup_bytes{job="backup",host="a"}`, exactly(4096))
+	r.expectQL(`orders_total{job="orders",shop="a"}`, exactly(12))
+	r.expectQL(`up{job="orders"}`, exactly(1))
+	r.expectQL(`up{job="own"}`, exactly(0)) // nothing reaches the gateway's own control
+	r.expectQL(`count(gatehouse_requests_total > 1e6) or vector(0)`, exactly(0))
 	overAdmin(t, port)
 
 	r.stop()

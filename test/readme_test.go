@@ -1,6 +1,10 @@
 package test
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -78,6 +82,12 @@ func TestReadmeExamplesRun(t *testing.T) {
 	}
 	for file, examples := range readmeExamples(t) {
 		for _, example := range examples {
+			if strings.Contains(example, "\nfunctions:") {
+				if why := cannotIsolate(); why != nil {
+					t.Logf("%s: not started, since functions cannot be kept apart here: %v", file, why)
+					continue
+				}
+			}
 			dir := checkout(t)
 			for _, name := range exampleSecret.FindAllStringSubmatch(example, -1) {
 				t.Setenv(name[1], exampleValue)
@@ -103,6 +113,7 @@ var (
 	exampleText    = regexp.MustCompile(`\$\{file:([\w./-]+)\}`)
 	exampleCedar   = regexp.MustCompile(`(?:policies|cedar): *\[?"?([\w./-]+\.cedar)`)
 	exampleProgram = regexp.MustCompile(`command: *\[?"?(\./[\w.-]+)`)
+	exampleCode    = regexp.MustCompile(`code: *([\w./-]+)`)
 	exampleInclude = regexp.MustCompile(`(?m)^ +- ([\w./-]+\.yaml)$`)
 )
 
@@ -142,12 +153,40 @@ func makeExampleFiles(t *testing.T, dir, example string) {
 	for _, found := range exampleProgram.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("#!/bin/sh\n"))
 	}
+	for _, found := range exampleCode.FindAllStringSubmatch(example, -1) {
+		makeExampleCode(t, filepath.Join(dir, found[1]))
+	}
 	for _, found := range exampleCedar.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("permit (principal, action, resource);\n"))
 	}
 	for _, found := range exampleInclude.FindAllStringSubmatch(example, -1) {
 		write(t, filepath.Join(dir, found[1]), []byte("services: {}\n"))
 	}
+}
+
+// makeExampleCode makes a function's code, a folder or a zip file.
+func makeExampleCode(t *testing.T, path string) {
+	t.Helper()
+	const program = "#!/bin/sh\n"
+	if filepath.Ext(path) != ".zip" {
+		write(t, filepath.Join(path, "bootstrap"), []byte(program))
+		if err := os.Chmod(filepath.Join(path, "bootstrap"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	header := &zip.FileHeader{Name: "bootstrap"}
+	header.SetMode(0o755)
+	w, err := z.CreateHeader(header)
+	if err == nil {
+		_, err = io.WriteString(w, program)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, archive.Bytes())
 }
 
 // TestShopExample holds examples/shop against the code.

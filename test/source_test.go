@@ -13,46 +13,54 @@ import (
 var (
 	// starters may start goroutines, or have the runtime start one later.
 	starters = map[string]string{
-		"gateway.go":                  "the watch over the configuration's files",
-		"cmd/gatehouse/run.go":        "signals",
-		"cmd/gatehouse/restart.go":    "the wait for a process that was started",
-		"takeover/give.go":            "a stop ends the wait for the process that takes over",
-		"admin/control.go":            "keeper: the control socket's accept loop",
-		"admin/listener.go":           "keeper: the admin listener's accept loop",
-		"edge/acme/work.go":           "keeper: one for each name, counted so that they can be waited for",
-		"edge/acme/managed.go":        "keeper: obtaining and renewing the certificate of one name",
-		"edge/body.go":                "keeper: a stream's body that stalls is ended by a timer",
-		"edge/listener.go":            "keeper: a listener's accept loop",
-		"edge/listeners.go":           "keeper: the end of a retired listener",
-		"edge/engine.go":              "keeper: connections and their ends",
-		"edge/welcome.go":             "keeper: PROXY headers and TLS handshakes, before there is a request",
-		"edge/writer.go":              "keeper: a stream that is not read is ended by a timer",
-		"auth/jwt/remote.go":          "keeper: fetching keys",
-		"balance/gate.go":             "upstream's keeper: a line that nobody leaves for is looked at",
-		"dial/dns/exchange.go":        "a question is given up when its context ends",
-		"http1/watch.go":              "who asks to be told when the client goes away",
-		"mirror/keeper.go":            "keeper: sending copies of requests",
-		"observe/audit/refusals.go":   "keeper: writing down who was refused",
-		"observe/accesslog/file.go":   "keeper: writing the access log",
-		"observe/sampler/sampler.go":  "keeper: sampling metrics, and looking after their store",
-		"secrets/keeper.go":           "keeper: keys take turns",
-		"state/store.go":              "keeper: following the engine",
-		"state/write.go":              "keeper: what waits for an engine that is gone is given up",
-		"usage/keeper.go":             "keeper: storing counts of quotas",
-		"waf/crawler/keeper.go":       "keeper: asking DNS who a crawler is",
-		"upstream/clock.go":           "a request that takes long is given up when its client goes",
-		"upstream/target/drain.go":    "keeper: what a drain has left is cut off",
-		"upstream/target/endpoint.go": "keeper: idle connections grow old",
-		"upstream/target/group.go":    "keeper: resolving names",
-		"upstream/target/watch.go":    "keeper: health checks",
-		"tunnel/keeper.go":            "keeper: a drain ends tunnels one after the other",
-		"tunnel/tunnel.go":            "keeper: a tunnel's other direction, and the end of its time",
-		"upstream/hints2.go":          "Early Hints come on a connection that many share, and must not wait for a client",
-		"upstream/sent2.go":           "who waits for a body's end looks again",
-		"upstream/watch2.go":          "a request by HTTP/2 that takes too long is given up",
-		"upstream/target/http2.go":    "keeper: what a drain has left by HTTP/2 ends",
-		"upstream/upload.go":          "a large body is sent while its answer is awaited",
-
+		"gateway.go":                        "the watch over the configuration's files",
+		"cmd/gatehouse/run.go":              "signals",
+		"cmd/gatehouse/restart.go":          "the wait for a process that was started",
+		"takeover/give.go":                  "a stop ends the wait for the process that takes over",
+		"admin/control.go":                  "keeper: the control socket's accept loop",
+		"admin/listener.go":                 "keeper: the admin listener's accept loop",
+		"edge/acme/work.go":                 "keeper: one for each name, counted so that they can be waited for",
+		"edge/acme/managed.go":              "keeper: obtaining and renewing the certificate of one name",
+		"edge/body.go":                      "keeper: a stream's body that stalls is ended by a timer",
+		"edge/listener.go":                  "keeper: a listener's accept loop",
+		"edge/listeners.go":                 "keeper: the end of a retired listener",
+		"edge/engine.go":                    "keeper: connections and their ends",
+		"edge/welcome.go":                   "keeper: PROXY headers and TLS handshakes, before there is a request",
+		"edge/writer.go":                    "keeper: a stream that is not read is ended by a timer",
+		"auth/jwt/remote.go":                "keeper: fetching keys",
+		"balance/gate.go":                   "upstream's keeper: a line that nobody leaves for is looked at",
+		"dial/dns/exchange.go":              "a question is given up when its context ends",
+		"http1/watch.go":                    "who asks to be told when the client goes away",
+		"mirror/keeper.go":                  "keeper: sending copies of requests",
+		"observe/audit/refusals.go":         "keeper: writing down who was refused",
+		"observe/accesslog/file.go":         "keeper: writing the access log",
+		"observe/sampler/sampler.go":        "keeper: sampling metrics, and looking after their store",
+		"observe/scrape/scrape.go":          "keeper: fetching metrics of services",
+		"secrets/keeper.go":                 "keeper: keys take turns",
+		"state/store.go":                    "keeper: following the engine",
+		"state/write.go":                    "keeper: what waits for an engine that is gone is given up",
+		"usage/keeper.go":                   "keeper: storing counts of quotas",
+		"waf/crawler/keeper.go":             "keeper: asking DNS who a crawler is",
+		"upstream/clock.go":                 "a request that takes long is given up when its client goes",
+		"upstream/target/drain.go":          "keeper: what a drain has left is cut off",
+		"upstream/target/endpoint.go":       "keeper: idle connections grow old",
+		"upstream/target/group.go":          "keeper: resolving names",
+		"upstream/target/watch.go":          "keeper: health checks",
+		"tunnel/keeper.go":                  "keeper: a drain ends tunnels one after the other",
+		"tunnel/tunnel.go":                  "keeper: a tunnel's other direction, and the end of its time",
+		"upstream/hints2.go":                "Early Hints come on a connection that many share, and must not wait for a client",
+		"upstream/sent2.go":                 "who waits for a body's end looks again",
+		"upstream/watch2.go":                "a request by HTTP/2 that takes too long is given up",
+		"upstream/target/http2.go":          "keeper: what a drain has left by HTTP/2 ends",
+		"upstream/upload.go":                "a large body is sent while its answer is awaited",
+		"function/adapter/adapter.go":       "a process of its own: the server beside it, and its loops",
+		"function/instance.go":              "keeper: processes, their words and their connections",
+		"function/keeper.go":                "keeper: looking for processes that are idle",
+		"function/life.go":                  "keeper: starting a process",
+		"function/log.go":                   "keeper: lines are written soon",
+		"function/pool.go":                  "keeper: the ends of waits",
+		"function/worker.go":                "keeper: the end of an invoke's time",
+		"function/sandbox/sandbox_linux.go": "keeper: the thread that processes are started from",
 		"function/sandbox/nursery_linux.go": "keeper: the thread that processes are started from",
 		"function/sandbox/spares_linux.go":  "keeper: the next stage is started before it is needed",
 		"function/sandbox/start_linux.go":   "keeper: a start is given up, and a process waited for",
@@ -70,8 +78,9 @@ var (
 		"dial/dns/exchange.go": "questions over UDP to the DNS servers that the operator names",
 		"admin/client.go":      "the command asks the gateway by its control socket",
 
-		"takeover/notify.go":     "keeper: the service manager is told by its own socket",
-		"importer/live/probe.go": "init looks at the services that its user names",
+		"function/adapter/adapter.go": "a process of its own, which asks the server beside it",
+		"takeover/notify.go":          "keeper: the service manager is told by its own socket",
+		"importer/live/probe.go":      "init looks at the services that its user names",
 	}
 	// writers may stand between a handler and the engine's ResponseWriter.
 	writers = map[string]string{
@@ -170,7 +179,7 @@ func (s *source) noInit() {
 
 func (s *source) check() {
 	for _, v := range packageVariables(s.file) {
-		if len(v.Values) == 0 && v.Names[0].Name != "_" && s.path != "cmd/gatehouse/main.go" { // the linker's version
+		if len(v.Values) == 0 && v.Names[0].Name != "_" && !isEmbedded(v) && s.path != "cmd/gatehouse/main.go" { // the linker's version
 			s.errorf(v, "the package variable %s has no value of its own: what changes belongs into a struct", v.Names[0].Name)
 		}
 	}
@@ -197,6 +206,11 @@ func (s *source) check() {
 		}
 		return true
 	})
+}
+
+// isEmbedded reports a variable that the compiler fills from a file.
+func isEmbedded(v *ast.ValueSpec) bool {
+	return v.Doc != nil && strings.HasPrefix(v.Doc.List[0].Text, "//go:embed ")
 }
 
 // only refuses what n does in all files but those of a list.

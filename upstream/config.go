@@ -36,6 +36,7 @@ type Config struct {
 	Breaker     *guard.Breaker     `yaml:"breaker" doc:"leave the service alone for a while when most requests fail; {} for every default"`
 	Concurrency *guard.Concurrency `yaml:"concurrency" doc:"how many requests may be under way at once, and how many may wait"`
 	RetryBudget *guard.RetryBudget `yaml:"retry-budget" doc:"which share of the requests may be tried again: {share, minimum}, or off; every default where the service has health or outliers"`
+	Metrics     *Scrape            `yaml:"metrics" doc:"fetch the metrics of each target and keep them: {} for /metrics every 30s"`
 	Drain       config.Duration    `yaml:"drain" default:"5m" range:"0s..1d" doc:"how long what is under way to a target that was taken away may take"`
 }
 

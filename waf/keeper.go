@@ -52,11 +52,12 @@ type Lease struct {
 	rules    *keeper.Lease[ruleKey, *ruleCounts]
 	failures *keeper.Lease[string, *failures]
 	rates    *rate.Lease
+	bound    map[*ACL]*Counts // which many routes share
 }
 
 // Begin starts a lease.
 func (k *Keeper) Begin() *Lease {
-	return &Lease{k.rules.Begin(), k.failures.Begin(), k.rates.Begin()}
+	return &Lease{k.rules.Begin(), k.failures.Begin(), k.rates.Begin(), make(map[*ACL]*Counts)}
 }
 
 // Commit makes what the lease named what is kept.
@@ -81,7 +82,11 @@ type Counts struct {
 }
 
 func (l *Lease) counts(a *ACL) *Counts {
+	if known := l.bound[a]; known != nil {
+		return known
+	}
 	c := &Counts{}
+	l.bound[a] = c
 	for _, name := range a.names {
 		r, _ := l.rules.Get(ruleKey{a.name, name}, func() (*ruleCounts, error) { return &ruleCounts{}, nil })
 		c.rules = append(c.rules, r)

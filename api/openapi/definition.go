@@ -20,6 +20,7 @@ type Definition[K any] struct {
 	KeySource   KeySource     // where API keys come from; "" where it does not say
 	Warnings    []Warning
 	Schemes     map[string]Scheme // how callers are known, by name
+	Binary      []string          // media types that functions get as bytes
 	Read        bool              // the file could be read, at least in part
 }
 
@@ -97,6 +98,8 @@ type Integration[K any] struct {
 	Address     string      // http://HOST:PORT of a proxy; may hold ${stageVariables.NAME}
 	Names       []string    // by which Options.Integrations may know it, the first that is there counts; may hold stage variables
 	Private     bool        // it is behind a VPC link: the address leads nowhere by itself
+	Function    string      // in place of Address: the name of a function; may hold stage variables
+	Payload     string      // the format of what it is told: 1.0 or 2.0
 	Credentials config.Name // the ARN of whom requests are signed for; may hold stage variables
 	Method      string      // what the service is asked by; "" for the client's own
 	Mock        *Mock       // in place of Address
@@ -142,6 +145,7 @@ func (Definition[K]) ConfigSchema() *config.Schema {
 func (d *Definition[K]) fill(r *reader) {
 	d.Read = true
 	d.Authorizers, d.Policy, d.Warnings, d.Schemes, d.KeySource = r.authorizers, r.policy, r.warnings, r.schemes, r.keySource
+	d.Binary = r.binary
 	d.Keys = decode[K](r, r.keys)
 	paths := make(map[*section]*K) // one for all operations of a path
 	for i := range r.operations {
@@ -161,7 +165,7 @@ func integrationOf[K any](r *reader, i *integration) *Integration[K] {
 		return nil
 	}
 	return &Integration[K]{
-		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Credentials: i.role, Method: i.method, Mock: i.mock, Mapping: i.mapping,
+		At: i.at, Unread: i.unread, Cannot: i.cannot, Address: i.address, Names: i.names, Private: i.private, Function: i.function, Payload: i.payload, Credentials: i.role, Method: i.method, Mock: i.mock, Mapping: i.mapping,
 		Keys: decode[K](r, i.keys),
 	}
 }

@@ -122,8 +122,8 @@ func (r *reader) rootKeys() {
 			r.Errorf(v.Pos, "%sapi-key-source is HEADER or AUTHORIZER", amazon)
 		}
 	}
-	if v := find(r.root, amazon+"binary-media-types"); v != nil {
-		r.is(v, config.List, amazon+"binary-media-types") // bodies pass as they are, of every type
+	if v := find(r.root, amazon+"binary-media-types"); v != nil && r.is(v, config.List, amazon+"binary-media-types") {
+		r.binary = r.words(r.root, amazon+"binary-media-types") // for functions: to servers bodies pass as they are
 	}
 }
 

@@ -11,17 +11,19 @@ import (
 
 // integration is what answers an operation, before its keys are decoded.
 type integration struct {
-	at      config.Pos
-	cannot  string
-	unread  string
-	address string
-	names   []string
-	private bool
-	role    config.Name
-	method  string
-	mock    *Mock
-	mapping *Mapping
-	keys    *section
+	at       config.Pos
+	cannot   string
+	unread   string
+	address  string
+	names    []string
+	private  bool
+	function string
+	payload  string
+	role     config.Name
+	method   string
+	mock     *Mock
+	mapping  *Mapping
+	keys     *section
 }
 
 // integrationKeys are the keys of an integration, with what becomes of them.
@@ -62,7 +64,7 @@ func (r *reader) integration(operation *config.Value, o *operationHead) *integra
 	case "mock":
 		r.mock(i, v)
 	case "aws", "aws_proxy":
-		r.function(i, v)
+		r.function(i, v, kind == "aws_proxy")
 	case "":
 		r.Errorf(v.Pos, "the type of the integration is missing: http_proxy, http, mock, aws_proxy")
 	default:
@@ -102,18 +104,32 @@ func (i *integration) name(names ...string) {
 	}
 }
 
-// function reads an integration with a function or with a service of AWS.
-func (r *reader) function(i *integration, v *config.Value) {
+// function reads an integration with a function or with a service of AWS. An
+// integration that hands whole requests over leads to the function of the same
+// name here, in the payload format that API Gateway would choose.
+func (r *reader) function(i *integration, v *config.Value, proxy bool) {
 	uri := r.word(v, "uri")
 	i.name(uri)
-	what := "AWS's own services"
-	if function, ok := functionARN(uri); ok {
-		what = "functions"
-		i.name(function, functionName(function))
-	} else if r.word(v, "integrationSubtype") == "" && strings.Contains(uri, ":lambda:") {
-		what = "functions"
+	function, ok := functionARN(uri)
+	if !ok || r.word(v, "integrationSubtype") != "" {
+		i.cannot = "integrations with AWS's own services come with a later version: write a target of ours by x-gatehouse-target, or under integrations beside the definition's file what stands for it"
+		return
 	}
-	i.cannot = fmt.Sprintf("integrations with %s come with a later version: write a target of ours by x-gatehouse-target, or under integrations beside the definition's file what stands for it", what)
+	i.name(function, functionName(function))
+	if !proxy {
+		i.cannot = "integrations of the type aws make events by templates, which this version cannot: use aws_proxy, write a target of ours by x-gatehouse-target, or under integrations beside the definition's file what stands for it"
+		return
+	}
+	r.timeout(i, v)
+	i.function, i.payload = functionName(function), "1.0"
+	format := find(v, "payloadFormatVersion")
+	switch {
+	case format == nil:
+	case format.Text == "1.0" || format.Text == "2.0":
+		i.payload = format.Text
+	default:
+		r.Unknown(format.Pos, "payloadFormatVersion", format.Text, []string{"1.0", "2.0"})
+	}
 }
 
 // functionARN returns the function of a URI such as
@@ -298,6 +314,10 @@ func (i *Integration[K]) Place(options *Options, variables map[string]string) (t
 	}
 	if i.Cannot != "" {
 		return config.Name{}, i.Cannot
+	}
+	if i.Function != "" {
+		name, problem := expand(i.Function, variables)
+		return config.Name{Value: "function:" + name, At: i.At}, problem
 	}
 	if i.Private {
 		return config.Name{}, fmt.Sprintf("the integration lies behind a VPC link: name the service that stands for it beside the definition's file, integrations: {%q: service:NAME}", i.Names[len(i.Names)-1])

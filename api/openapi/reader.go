@@ -37,6 +37,7 @@ type reader struct {
 	schemes     map[string]Scheme
 	security    *Callers // of operations that say nothing
 	validators  map[string]checks
+	binary      []string // media types that functions get as bytes
 }
 
 // operation is one method of one path, before its keys are decoded.

@@ -176,7 +176,7 @@ func (r *reader) authorizer(e config.Entry, v *config.Value, kind string) string
 	case "cognito_user_pools":
 		return r.cognito(e, v)
 	case "request", "token", "lambda":
-		return "authorizers that are functions come with a later version"
+		return fmt.Sprintf("it is a function: write under authorizers %s: {function: NAME, format: \"1.0\"} with what its identity is", e.Key)
 	case "":
 		return "its type is missing"
 	}

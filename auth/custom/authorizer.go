@@ -20,7 +20,8 @@ import (
 type Invoker interface {
 	// Invoke hands an event to the function and returns its answer, of at most a
 	// megabyte. An error says that there is none: the function could not be
-	// started, failed, or took too long by ctx.
+	// started, failed, or took too long by ctx. It is ErrUnauthorized where the
+	// function failed with the word Unauthorized.
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
@@ -33,6 +34,7 @@ type caller interface {
 // Authorizer knows callers by asking a program. It is a scheme.Scheme.
 type Authorizer struct {
 	program *program
+	caller  caller
 	sources []Source
 	issuer  string
 	format  string
@@ -113,14 +115,11 @@ func (a *Authorizer) ask(x *exchange.Exchange, r *http.Request, identity []strin
 }
 
 func (a *Authorizer) call(x *exchange.Exchange, r *http.Request, identity []string, arn string, key recall.Key) (*outcome, error) {
-	event, err := a.event(x, r, identity, arn)
-	if err != nil {
-		return nil, err
-	}
+	event := a.event(x, r, identity, arn)
 	// Others wait for the answer too: the client who happened to be first may go.
 	ctx, cancel := context.WithTimeout(context.Background(), a.timeout)
 	defer cancel()
-	status, body, err := a.program.caller.call(ctx, event)
+	status, body, err := a.caller.call(ctx, event)
 	switch {
 	case err != nil:
 		return nil, &unreachable{err.Error()}
@@ -137,6 +136,10 @@ func (a *Authorizer) call(x *exchange.Exchange, r *http.Request, identity []stri
 	}
 	return o, nil
 }
+
+// ErrUnauthorized is the error of a function that says, as AWS has it, by failing
+// with the word Unauthorized that the identity is none.
+var ErrUnauthorized = errors.New("the function failed with Unauthorized")
 
 var (
 	errUnauthorized = errors.New("the program answered 401")

@@ -10,12 +10,19 @@ import (
 	"gatehouse/config"
 )
 
-// Config is how callers are known by a program behind an URL.
+// Config is how callers are known by a program behind an URL, or by a function.
 type Config struct {
 	config.At
-	URL      string          `yaml:"url,required" doc:"where the program is asked, by POST: https, or http on this machine"`
-	Insecure bool            `yaml:"insecure" doc:"lets the program be asked by http on another machine: whoever is between can read credentials and say yes"`
-	CA       config.File     `yaml:"ca" doc:"certificates of the authorities that the program's server is known by, PEM; default: the system's"`
+	URL      string      `yaml:"url,required" doc:"where the program is asked, by POST: https, or http on this machine"`
+	Insecure bool        `yaml:"insecure" doc:"lets the program be asked by http on another machine: whoever is between can read credentials and say yes"`
+	CA       config.File `yaml:"ca" doc:"certificates of the authorities that the program's server is known by, PEM; default: the system's"`
+	Asking   `yaml:",inline"`
+
+	Function string `yaml:"-"` // in place of URL: the name of a function of the gateway's
+}
+
+// Asking is how a program is asked, whatever it is behind.
+type Asking struct {
 	Type     string          `yaml:"type" default:"request" enum:"token|request" doc:"what the program is told: one token, or the request's head"`
 	Format   string          `yaml:"format" default:"2.0" enum:"1.0|2.0" doc:"API Gateway's format of what it is told; a token's is 1.0"`
 	Identity []Source        `yaml:"identity" single:"true" doc:"what tells callers apart, all of which must be there, or else nobody is asked: header.NAME, query.NAME, cookie.NAME, stageVariables.NAME, context.routeKey and the like; default: header.Authorization"`
@@ -30,6 +37,11 @@ func (c *Config) Check(r *config.Report) {
 	if c.CA.IsSet() && c.roots() == nil {
 		r.Errorf(c.Of("ca"), "%s has no certificate in PEM", c.CA.Path)
 	}
+	c.CheckAsking(r)
+}
+
+// CheckAsking is the part of Check that holds for functions too.
+func (c *Config) CheckAsking(r *config.Report) {
 	sources := c.sources()
 	switch {
 	case c.Type == "token" && (len(sources) != 1 || sources[0].Place != inHeader):
@@ -68,6 +80,9 @@ func (c *Config) roots() *x509.CertPool {
 // issuer is who vouches for callers: the program, by its URL without the query,
 // which may hold a key.
 func (c *Config) issuer() string {
+	if c.Function != "" {
+		return "function:" + c.Function
+	}
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		return ""

@@ -37,14 +37,18 @@ func NewKeeper(client Client) *Keeper {
 func (k *Keeper) Close() { k.programs.Close() }
 
 // Begin starts a lease.
-func (k *Keeper) Begin() *Lease { return &Lease{k.client, k.programs.Begin()} }
+func (k *Keeper) Begin() *Lease { return &Lease{client: k.client, programs: k.programs.Begin()} }
 
 // Lease is one configuration's hold on programs. It is not safe for concurrent
 // use; the Authorizers that it gives are.
 type Lease struct {
 	client   Client
 	programs *keeper.Lease[[sha256.Size]byte, *program]
+	invoker  Invoker
 }
+
+// Functions says who asks functions. It is called before the first Authorizer.
+func (l *Lease) Functions(i Invoker) { l.invoker = i }
 
 // Commit makes the lease's programs those that are kept.
 func (l *Lease) Commit() { l.programs.Commit() }
@@ -72,16 +76,45 @@ func (l *Lease) Authorizer(c *Config, api, account, region string) (*Authorizer,
 	// Answers hold for one API: policies name it, and yes and no mean it.
 	digest := config.Digest([]any{c, api, account, region, c.CA.Content})
 	p, err := l.programs.Get(digest, func() (*program, error) {
+		if c.Function != "" {
+			return &program{close: func() {}, answers: recall.New[*outcome](remembered), printer: recall.NewPrinter()}, nil
+		}
 		client := l.client(c.roots(), true)
 		return &program{
 			caller: &behindURL{c.URL, client}, close: client.CloseIdleConnections,
 			answers: recall.New[*outcome](remembered), printer: recall.NewPrinter(),
 		}, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	caller := p.caller
+	if c.Function != "" { // of this configuration, which may have another version of it
+		caller = &function{l.invoker, c.Function}
+	}
 	return &Authorizer{
-		program: p, sources: c.sources(), issuer: c.issuer(), format: c.Format, token: c.Type == "token", match: c.Match,
+		program: p, caller: caller, sources: c.sources(), issuer: c.issuer(), format: c.Format, token: c.Type == "token", match: c.Match,
 		timeout: c.Timeout.D(), ttl: c.TTL.D(), account: account, region: region, action: policy.NewAction(iam.Invoke),
-	}, err
+	}, nil
+}
+
+// function is a program that is a function of the gateway's.
+type function struct {
+	invoker Invoker
+	name    string
+}
+
+func (f *function) call(ctx context.Context, event []byte) (int, []byte, error) {
+	answer, err := f.invoker.Invoke(ctx, f.name, event)
+	switch {
+	case err != nil && errors.Is(err, ErrUnauthorized):
+		return http.StatusUnauthorized, nil, nil
+	case err != nil:
+		return 0, nil, err
+	case len(answer) > maxAnswer:
+		return 0, nil, errors.New("the function's answer is too long")
+	}
+	return http.StatusOK, answer, nil
 }
 
 // behindURL is a program behind an URL.

@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(f), newCheck(f), newPlan(f), newReload(f), newRestart(f), newImport(f), newInit(f), newRoutes(f), newExplain(f),
 		newSchema(), newToken(f), newCA(f), newCertificates(f), newIAM(f), newHash(f), newPolicy(f), newWAF(f), newVersion(f),
-		newKeys(f), newTokens(f), newState(f), newSecrets(f), newAudit(f),
+		newFunctions(f), newKeys(f), newTokens(f), newState(f), newSecrets(f), newAudit(f),
 	)
 	return root
 }

@@ -118,6 +118,7 @@ func outcomeFields() map[string]field {
 		"upstream.target":       {text: func(r *Record) string { return r.Upstream.Target }},
 		"upstream.attempts":     {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, int64(r.Upstream.Attempts)) }},
 		"upstream.queueLatency": {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Queued.Milliseconds()) }},
+		"upstream.initLatency":  {number: true, raw: func(b []byte, r *Record) []byte { return appendInt(b, r.Upstream.Init.Milliseconds()) }},
 		"aborted":               {number: true, raw: aborted},
 		"isCanaryRequest":       {number: true, raw: isCanary},
 		"tunnel.bytesIn":        {number: true, raw: tunnelNumber(func(t *exchange.Tunnel) int64 { return t.In })},

@@ -110,6 +110,9 @@ func appendUpstream(b []byte, u *exchange.Upstream) []byte {
 	if u.Queued > 0 {
 		b = millis(b, `,"queueMs":`, u.Queued)
 	}
+	if u.Init > 0 {
+		b = millis(b, `,"initMs":`, u.Init)
+	}
 	if u.Connect > 0 {
 		b = millis(b, `,"connectMs":`, u.Connect)
 	}

@@ -108,7 +108,8 @@ func (d *decoder) upstream() *Upstream {
 	}
 	u := &Upstream{Service: d.text(), Target: d.text(), Status: int(d.number()), Attempts: int(d.number())}
 	u.Reused = d.flag()
-	u.Queued, u.Connect, u.Latency = Millis(d.number()), Millis(d.number()), Millis(d.number())
+	u.Queued, u.Init = Millis(d.number()), Millis(d.number())
+	u.Connect, u.Latency = Millis(d.number()), Millis(d.number())
 	u.Error = d.text()
 	return u
 }

@@ -132,6 +132,7 @@ func (e *encoder) upstream(u *exchange.Upstream) {
 	e.number(int64(u.Attempts))
 	e.flag(u.Reused)
 	e.number(int64(u.Queued))
+	e.number(int64(u.Init))
 	e.number(int64(u.Connect))
 	e.number(int64(u.Latency))
 	e.text(u.Error)

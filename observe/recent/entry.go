@@ -43,6 +43,7 @@ type Upstream struct {
 	Attempts int    `json:"attempts"`
 	Reused   bool   `json:"reused"`
 	Queued   Millis `json:"queueMs,omitempty"`
+	Init     Millis `json:"initMs,omitempty"`
 	Connect  Millis `json:"connectMs"`
 	Latency  Millis `json:"latencyMs"`
 	Error    string `json:"error,omitempty"`

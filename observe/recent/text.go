@@ -163,6 +163,9 @@ func target(u *Upstream) string {
 	if u.Queued > 0 {
 		s += fmt.Sprintf(", waited %s for room", u.Queued)
 	}
+	if u.Init > 0 {
+		s += fmt.Sprintf(", cold start in %s", u.Init)
+	}
 	if u.Connect > 0 {
 		s += fmt.Sprintf(", connected in %s", u.Connect)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
+	"gatehouse/exchange"
 	"gatehouse/observe/store"
 )
 
@@ -127,4 +129,13 @@ func TestTriesAgain(t *testing.T) {
 		}
 		s.Stop()
 	})
+}
+
+// ended is an exchange that has ended with 200 of a service.
+func ended() *exchange.Exchange {
+	x, _ := exchange.Begin(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), &exchange.Conn{}, nil)
+	x.Writer.WriteHeader(200)
+	x.Finish()
+	x.Upstream.Latency = time.Millisecond
+	return x
 }

@@ -358,3 +358,12 @@ func (s *Store) definitions() (record []byte) {
 	}
 	return record
 }
+
+// End ends every series of a source, which is gone.
+func (s *Store) End(source string, t int64) {
+	b := s.Batch(Source{Name: source}, t)
+	_ = b.Commit() // where nothing is open there is nothing to end
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sources, source)
+}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,42 @@ func TestBoundOfSize(t *testing.T) {
 	}
 	if got := points(t, s, "m1"); len(got) < 100 || got[len(got)-1].t != began+2999*2*minute {
 		t.Errorf("%d samples are left", len(got))
+	}
+}
+
+// A week in which series come and go all the time, with both bounds reached: memory
+// and disk stay where they were.
+func TestStaysFlat(t *testing.T) {
+	s := open(t, Options{Dir: memory(t), Size: 150_000, Series: 400})
+	at := int64(began)
+	weeks := func(days int64) (heap uint64, disk int64) {
+		for end := at + days*day; at < end; at += 10 * minute {
+			b := s.Batch(Source{Name: "own", Born: true}, at)
+			for n := range int64(200) {
+				// A tenth of the series is another one every two hours.
+				generation := int64(0)
+				if n < 20 {
+					generation = at / (2 * hour)
+				}
+				b.Add(labels.FromStrings(labels.MetricName, "m", "n", fmt.Sprint(n), "generation", fmt.Sprint(generation)), Kind(n%2), float64(at%(day)*n))
+			}
+			if err := b.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			maintain(t, s, at)
+			disk = max(disk, s.Stats().Bytes)
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, disk
+	}
+	first, _ := weeks(2)
+	second, disk := weeks(5)
+	st := s.Stats()
+	t.Logf("heap %d KiB, then %d KiB; disk %d KiB at most; %+v", first>>10, second>>10, disk>>10, st)
+	if second > first+1<<20 || disk > 200_000 || st.Series > 400 || st.Active != 200 {
+		t.Error("it grows")
 	}
 }
 

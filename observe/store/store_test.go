@@ -198,7 +198,7 @@ func TestCutAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for cut := 0; cut <= len(whole); cut += 7 {
+	for cut := 0; cut <= len(whole); cut += 37 {
 		to := t.TempDir()
 		if err := os.MkdirAll(filepath.Join(to, "wal"), 0o700); err != nil {
 			t.Fatal(err)
@@ -294,9 +294,9 @@ func TestYears(t *testing.T) {
 	}
 	s := open(t, Options{Dir: memory(t)})
 	f := &filler{t: t, s: s, at: began, rnd: rand.New(rand.NewPCG(1, 2))}
-	f.run(10*day+minute, minute) // up to a whole hour, at which a sample stays in every resolution
+	f.run(day+minute, minute) // up to a whole hour, at which a sample stays in every resolution
 	base, from := f.total, f.at-minute
-	f.run(30*day, minute)
+	f.run(20*day, minute)
 	low, high := f.low, f.high
 	counted, to := f.total-base, f.at-minute
 	verify := func(what string) {
@@ -310,14 +310,14 @@ func TestYears(t *testing.T) {
 	verify("in minutes")
 	f.run(20*day, 5*minute)
 	verify("in five minutes")
-	if got := ask(t, s, "rate(c[1m])", began+20*day); math.IsNaN(got) {
+	if got := ask(t, s, "rate(c[1m])", began+12*day); math.IsNaN(got) {
 		t.Error("no rate of a minute is told of what is kept by five")
 	}
-	f.run(50*day, 20*minute)
+	f.run(50*day, 30*minute)
 	if st := s.Stats(); st.Blocks > 60 {
 		t.Errorf("%d blocks", st.Blocks)
 	}
-	f.run(400*day, hour)
+	f.run(400*day, 2*hour)
 	st := s.Stats()
 	if age := f.at - st.Oldest; age < 455*day || age > 500*day {
 		t.Errorf("the oldest sample is of %v days ago", age/day)

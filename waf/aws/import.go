@@ -23,9 +23,6 @@ type Import struct {
 	Sets     map[string]match.Addresses
 	Regex    map[string][]string
 	Groups   map[string]*rule.Group
-
-	// Digest tells imports apart that mean something else.
-	Digest string
 }
 
 // section is the long form.
