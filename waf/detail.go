@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"gatehouse/waf/field"
+	"gatehouse/waf/match"
+	"gatehouse/waf/redact"
+	"gatehouse/waf/text"
 )
 
 // The longest text of a detail, and what of it stands before a match.
@@ -31,7 +34,7 @@ func (v *visit) detail() string {
 	if f.What == "oversize" || f.What == "invalid" {
 		return where + " " + f.What
 	}
-	if isSecret(f.Field.Kind, f.Name) && f.Text != f.Name {
+	if isSecret(f) {
 		return where + " " + f.What + ": (redacted)"
 	}
 	return where + " " + f.What + ": " + shorten(f.Text, f.At, f.Len)
@@ -55,20 +58,14 @@ func shorten(s string, at, n int) string {
 	return out
 }
 
-// isSecret reports whether what a field holds under a name may be a credential.
-func isSecret(kind field.Kind, name string) bool {
-	if kind == field.Cookies {
-		return true
+// isSecret reports whether what a field holds may be, or hold, a credential.
+func isSecret(f *match.Finding) bool {
+	whole := f.Field.Kind == field.JSON && f.Name == "" // a body that is no JSON
+	switch {
+	case f.Field.Kind == field.Cookies:
+		return f.Text != f.Name
+	case f.Field.Kind == field.Query, f.Field.Kind == field.Body, whole:
+		return redact.Holds(f.Text) || redact.Holds(text.URLDecode.Apply(f.Text))
 	}
-	name = strings.ToLower(name)
-	switch name {
-	case "authorization", "proxy-authorization", "cookie", "code", "state":
-		return true
-	}
-	for _, word := range [...]string{"token", "secret", "password", "passwd", "pwd", "api-key", "apikey", "api_key", "signature", "credential", "session"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+	return f.Text != f.Name && redact.Secret(f.Name)
 }

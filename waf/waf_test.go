@@ -216,6 +216,8 @@ func TestDetails(t *testing.T) {
 	long := strings.Repeat("a", 200) + "EVIL" + strings.Repeat("b", 200)
 	for _, tc := range []struct{ when, method, target, body, header, want string }{
 		{"{query: {contains: EVIL}}", "GET", "/?" + long, "", "", "query contains: ..." + strings.Repeat("a", 20) + "EVIL" + strings.Repeat("b", 56) + "..."},
+		{"{query: {contains: EVIL}}", "GET", "/?access%5ftoken=abc&x=EVIL", "", "", "query contains: (redacted)"},
+		{"{body: {contains: EVIL}}", "POST", "/", "password=hunter2&x=EVIL", "", "body contains: (redacted)"},
 		{"{header: {name: authorization, contains: EVIL}}", "GET", "/", "", "Bearer EVIL", "header authorization contains: (redacted)"},
 		{"{argument: {name: access_token, contains: EVIL}}", "GET", "/?access_token=EVIL", "", "", "argument access_token contains: (redacted)"},
 		{"{json: {contains: EVIL}}", "POST", "/", `{"user": {"password": "EVIL"}}`, "", "json /user/password contains: (redacted)"},

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -28,7 +28,7 @@ func counters(t *testing.T, s *store.Store, second int64, series map[string]floa
 			t.Fatal(err)
 		}
 		kind := store.Counter
-		if strings.Contains(l.Get(labels.MetricName), "_open") || strings.Contains(l.Get(labels.MetricName), "targets_") {
+		if strings.Contains(l.Get(model.MetricNameLabel), "_open") || strings.Contains(l.Get(model.MetricNameLabel), "targets_") {
 			kind = store.Gauge
 		}
 		b.Add(l, kind, v)

@@ -113,7 +113,7 @@ func (r *reading) describe(name []byte, set func(*store.Family)) {
 func reserved(name string) bool { return strings.HasPrefix(name, "gatehouse_") }
 
 func (r *reading) sample(value float64) error {
-	name := r.raw.Get(labels.MetricName)
+	name := r.raw.Get(model.MetricNameLabel)
 	if reserved(name) {
 		r.out.Reserved++
 		return nil
@@ -149,7 +149,7 @@ func (r *reading) sample(value float64) error {
 
 func (r *reading) check(name string) error {
 	if len(name) > maxName {
-		return fmt.Errorf("the name of a metric is longer than %d bytes: %.40q...", maxName, name)
+		return fmt.Errorf("the name of a metric is longer than %d bytes: it begins with %.40q", maxName, name)
 	}
 	if n := r.raw.Len(); n > maxLabels {
 		return fmt.Errorf("a series of %s has %d labels, at most %d", name, n, maxLabels)

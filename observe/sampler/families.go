@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"gatehouse/observe/store"
@@ -63,7 +64,7 @@ func (w *writer) histogram(name string, m *dto.Metric) {
 
 func (w *writer) add(name string, m *dto.Metric, further, value string, k store.Kind, v float64) {
 	w.builder.Reset()
-	w.builder.Add(labels.MetricName, name)
+	w.builder.Add(model.MetricNameLabel, name)
 	for _, p := range m.GetLabel() {
 		if p.GetValue() != "" {
 			w.builder.Add(p.GetName(), p.GetValue())

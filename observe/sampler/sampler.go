@@ -147,7 +147,7 @@ func (s *Sampler) take(at time.Time) {
 	}
 	s.since = 0
 	if err := s.writer.batch.Commit(); err != nil {
-		s.fail("metrics are in memory alone: they cannot be written", err)
+		s.fail("metrics cannot be written", err)
 		return
 	}
 	if s.failing {

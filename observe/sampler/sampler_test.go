@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
@@ -31,7 +32,7 @@ func read(t *testing.T, s *store.Store, name string, more ...string) (out []poin
 		t.Fatal(err)
 	}
 	defer q.Close()
-	matchers := []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, name)}
+	matchers := []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, name)}
 	for i := 0; i < len(more); i += 2 {
 		matchers = append(matchers, labels.MustNewMatcher(labels.MatchEqual, more[i], more[i+1]))
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"gatehouse/observe/ingest"
@@ -179,7 +180,7 @@ func (s *scraper) target(ctx context.Context, target string) {
 		up = 0
 	}
 	for name, value := range map[string]float64{"up": up, "scrape_duration_seconds": now.Sub(began).Seconds(), "scrape_samples_scraped": float64(out.Samples)} {
-		batch.Add(labels.FromStrings(labels.MetricName, name, "job", origin.Job, "instance", origin.Instance), store.Gauge, value)
+		batch.Add(labels.FromStrings(model.MetricNameLabel, name, "job", origin.Job, "instance", origin.Instance), store.Gauge, value)
 	}
 	for name, f := range out.Families {
 		s.store.Describe(name, f)

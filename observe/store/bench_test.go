@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
 func series10k() []labels.Labels {
 	out := make([]labels.Labels, 10_000)
 	for i := range out {
-		out[i] = labels.FromStrings(labels.MetricName, "gatehouse_requests_total", "api", "shop", "stage", "prod", "route", fmt.Sprintf("GET /r%d/{id}", i/10), "method", "GET", "code", fmt.Sprint(200+i%10))
+		out[i] = labels.FromStrings(model.MetricNameLabel, "gatehouse_requests_total", "api", "shop", "stage", "prod", "route", fmt.Sprintf("GET /r%d/{id}", i/10), "method", "GET", "code", fmt.Sprint(200+i%10))
 	}
 	return out
 }

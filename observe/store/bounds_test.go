@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 )
@@ -25,7 +26,7 @@ func TestBoundOfSeries(t *testing.T) {
 		t.Helper()
 		b := s.Batch(Source{Name: "own"}, at)
 		for i := range n {
-			b.Add(labels.FromStrings(labels.MetricName, "m", "n", fmt.Sprint(from+i)), Gauge, 1)
+			b.Add(labels.FromStrings(model.MetricNameLabel, "m", "n", fmt.Sprint(from+i)), Gauge, 1)
 		}
 		if err := b.Commit(); err != nil {
 			t.Fatal(err)
@@ -57,7 +58,7 @@ func TestBoundOfSource(t *testing.T) {
 	s := open(t, Options{})
 	b := s.Batch(Source{Name: "push/a", Limit: 10, Lasting: true}, began)
 	for i := range 30 {
-		b.Add(labels.FromStrings(labels.MetricName, "m", "n", fmt.Sprint(i)), Gauge, 1)
+		b.Add(labels.FromStrings(model.MetricNameLabel, "m", "n", fmt.Sprint(i)), Gauge, 1)
 	}
 	if err := b.Commit(); err != nil {
 		t.Fatal(err)
@@ -75,7 +76,7 @@ func TestBoundOfSize(t *testing.T) {
 		at := began + int64(i)*2*minute
 		b := s.Batch(Source{Name: "own"}, at)
 		for n := range 20 {
-			b.Add(labels.FromStrings(labels.MetricName, fmt.Sprint("m", n)), Gauge, math.Sin(float64(i*n)))
+			b.Add(labels.FromStrings(model.MetricNameLabel, fmt.Sprint("m", n)), Gauge, math.Sin(float64(i*n)))
 		}
 		if err := b.Commit(); err != nil {
 			t.Fatal(err)
@@ -111,7 +112,7 @@ func TestStaysFlat(t *testing.T) {
 				if n < 20 {
 					generation = at / (2 * hour)
 				}
-				b.Add(labels.FromStrings(labels.MetricName, "m", "n", fmt.Sprint(n), "generation", fmt.Sprint(generation)), Kind(n%2), float64(at%(day)*n))
+				b.Add(labels.FromStrings(model.MetricNameLabel, "m", "n", fmt.Sprint(n), "generation", fmt.Sprint(generation)), Kind(n%2), float64(at%(day)*n))
 			}
 			if err := b.Commit(); err != nil {
 				t.Fatal(err)
@@ -141,7 +142,7 @@ func TestEndsAndBegins(t *testing.T) {
 	batch := func(at int64, names ...string) {
 		b := s.Batch(Source{Name: "own", Born: true, Since: since}, began+at)
 		for _, n := range names {
-			b.Add(labels.FromStrings(labels.MetricName, n), Counter, 5)
+			b.Add(labels.FromStrings(model.MetricNameLabel, n), Counter, 5)
 		}
 		if err := b.Commit(); err != nil {
 			t.Fatal(err)
@@ -252,7 +253,7 @@ func TestDiskFails(t *testing.T) {
 	s.wal.Next()
 	s.writing.Unlock()
 	b := s.Batch(Source{Name: "own"}, began+1000)
-	b.Add(labels.FromStrings(labels.MetricName, "new"), Gauge, 3)
+	b.Add(labels.FromStrings(model.MetricNameLabel, "new"), Gauge, 3)
 	if err := b.Commit(); err == nil {
 		t.Fatal("a disk that takes nothing takes a batch")
 	}
@@ -266,7 +267,7 @@ func TestDiskFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = s.Batch(Source{Name: "own"}, began+2000)
-	b.Add(labels.FromStrings(labels.MetricName, "new"), Gauge, 4)
+	b.Add(labels.FromStrings(model.MetricNameLabel, "new"), Gauge, 4)
 	if err := b.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +285,7 @@ func TestClockGoesBack(t *testing.T) {
 	s := open(t, Options{})
 	add(t, s, began+hour, Gauge, map[string]float64{"a": 1})
 	b := s.Batch(Source{Name: "own"}, began)
-	b.Add(labels.FromStrings(labels.MetricName, "a"), Gauge, 2)
+	b.Add(labels.FromStrings(model.MetricNameLabel, "a"), Gauge, 2)
 	if err := b.Commit(); !errors.Is(err, errLate) {
 		t.Errorf("it says %v", err)
 	}
@@ -303,7 +304,7 @@ func TestTogether(t *testing.T) {
 	all.Go(func() {
 		for i := 1; i < 400; i++ {
 			b := s.Batch(Source{Name: "own"}, began+int64(i)*minute)
-			b.Add(labels.FromStrings(labels.MetricName, "a"), Counter, float64(i))
+			b.Add(labels.FromStrings(model.MetricNameLabel, "a"), Counter, float64(i))
 			if err := b.Commit(); err != nil && !errors.Is(err, ErrClosed) {
 				t.Error(err)
 			}
@@ -359,7 +360,7 @@ func TestTooManySeries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	set := q.Select(context.Background(), false, &storage.SelectHints{}, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+"))
+	set := q.Select(context.Background(), false, &storage.SelectHints{}, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+"))
 	var many *TooMany
 	if set.Next() || !errors.As(set.Err(), &many) || many.Found != 3 {
 		t.Errorf("%v", set.Err())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
@@ -20,7 +21,7 @@ func stand(s *Store) (int, error) {
 		return 0, err
 	}
 	defer q.Close()
-	set := q.Select(forever(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "n"))
+	set := q.Select(forever(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "n"))
 	next := 0
 	for set.Next() {
 		it := set.At().Iterator(nil).(*iterator)

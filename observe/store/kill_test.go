@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -42,8 +43,8 @@ func write(dir string) error {
 	for ; ; n++ {
 		at := began + int64(n)*5*minute
 		b := s.Batch(Source{Name: "own"}, at)
-		b.Add(labels.FromStrings(labels.MetricName, "n"), Counter, float64(n))
-		b.Add(labels.FromStrings(labels.MetricName, fmt.Sprint("other", n/50)), Gauge, float64(n))
+		b.Add(labels.FromStrings(model.MetricNameLabel, "n"), Counter, float64(n))
+		b.Add(labels.FromStrings(model.MetricNameLabel, fmt.Sprint("other", n/50)), Gauge, float64(n))
 		if err := b.Commit(); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -107,7 +108,7 @@ func (s *Store) find(mint, maxt int64, matchers []*labels.Matcher) (out []*serie
 		}
 	}
 	for _, m := range matchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			consider(s.table.byName[m.Value])
 			return out
 		}

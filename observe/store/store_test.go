@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -42,7 +43,7 @@ func add(t testing.TB, s *Store, at int64, kind Kind, values map[string]float64)
 	t.Helper()
 	b := s.Batch(Source{Name: "own"}, at)
 	for name, v := range values {
-		b.Add(labels.FromStrings(labels.MetricName, name, "api", "shop"), kind, v)
+		b.Add(labels.FromStrings(model.MetricNameLabel, name, "api", "shop"), kind, v)
 	}
 	if err := b.Commit(); err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func points(t testing.TB, s *Store, name string) []point {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, name))
+	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, name))
 	var out []point
 	for set.Next() {
 		it := set.At().Iterator(nil).(*iterator)
@@ -263,8 +264,8 @@ func (f *filler) run(span, each int64) {
 		gauge := f.rnd.Float64() * 1000
 		f.low, f.high = min(f.low, gauge), max(f.high, gauge)
 		b := f.s.Batch(Source{Name: "own"}, f.at)
-		b.Add(labels.FromStrings(labels.MetricName, "c"), Counter, f.counter)
-		b.Add(labels.FromStrings(labels.MetricName, "g"), Gauge, gauge)
+		b.Add(labels.FromStrings(model.MetricNameLabel, "c"), Counter, f.counter)
+		b.Add(labels.FromStrings(model.MetricNameLabel, "g"), Gauge, gauge)
 		if err := b.Commit(); err != nil {
 			f.t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -102,7 +103,7 @@ func (t *table) add(id uint64, l labels.Labels, k Kind) *series {
 	}
 	m := &series{id: id, labels: l, kind: k, next: t.byHash[hash]}
 	t.all[id], t.byHash[hash] = m, m
-	name := l.Get(labels.MetricName)
+	name := l.Get(model.MetricNameLabel)
 	t.byName[name] = append(t.byName[name], m)
 	t.last = max(t.last, id)
 	return m
@@ -114,7 +115,7 @@ func (t *table) remove(gone []*series) {
 		m.gone = true
 		delete(t.all, m.id)
 		t.unhash(m)
-		names[m.labels.Get(labels.MetricName)] = true
+		names[m.labels.Get(model.MetricNameLabel)] = true
 		if m.source != nil {
 			m.source.owned--
 		}

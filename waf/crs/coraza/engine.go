@@ -136,5 +136,8 @@ func tidy(err error) error {
 	for _, prefix := range []string{"invalid WAF config from string: ", "failed to parse string: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
+	if strings.HasPrefix(text, "filesystem access check") {
+		text += ": Coraza wants a folder for temporary files, though none is ever written: set TMPDIR to one that can be written"
+	}
 	return errors.New(text)
 }
