@@ -75,7 +75,8 @@ apis:
 	h.ca.SetDown(true)
 	served := h.address("127.0.0.1:0")
 	ask := func(address, line, host string) answer {
-		return raw(t, address, line+" HTTP/1.1\r\nHost: "+host+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		// From where the CA, which may have asked before it was down, does not come from.
+		return rawFrom(t, bystander, address, line+" HTTP/1.1\r\nHost: "+host+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	}
 	for _, tc := range []struct {
 		address, line, host string

@@ -18,7 +18,13 @@ import (
 // raw sends bytes to an address and returns the answer.
 func raw(t testing.TB, address, text string) answer {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
+	return rawFrom(t, nil, address, text)
+}
+
+// rawFrom is raw from one of this machine's addresses; nil for any.
+func rawFrom(t testing.TB, from net.IP, address, text string) answer {
+	t.Helper()
+	conn, err := dialFrom(from, address)
 	if err != nil {
 		t.Fatal(err)
 	}
