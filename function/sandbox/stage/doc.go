@@ -8,7 +8,7 @@
 // It runs while packages are still initialised, which saves the initialisation
 // of all the rest: a third of the time of a cold start. For that it must stand
 // on syscall and os alone: a package is initialised once those that it imports
-// are, in the order of their paths. docs/decisions/0016-sandbox.md has more.
+// are, in the order of their paths. docs/decisions/0018-sandbox.md has more.
 package stage
 
 // Name is the zeroth argument by which a process of this program knows that it
