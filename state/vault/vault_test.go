@@ -245,7 +245,8 @@ func TestJoining(t *testing.T) {
 	eventually(t, "the first one has the other's", func() bool { return len(first.All()) == 2 })
 
 	// Other servers, where another gateway was first.
-	for name, early := range map[string]bool{"empty": false, "used": true} {
+	for _, name := range []string{"empty", "used"} {
+		early := name == "used"
 		elsewhere := filepath.Join(dir, name)
 		known := 2
 		if early {
