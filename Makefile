@@ -24,11 +24,11 @@ run: build ## build, then run the example shop behind the gateway
 
 test: ## install what is missing, run every test, then the concurrent ones under the race detector
 	scripts/setup test
-	go test -timeout 8m ./...
-	packages=$$(scripts/concurrent) && go test -race -short -timeout 8m $$packages
+	go test -timeout 15m ./...
+	packages=$$(scripts/concurrent) && go test -race -short -timeout 15m $$packages
 
 unit: ## run the tests that need nothing installed
-	go test -short -timeout 8m ./...
+	go test -short -timeout 15m ./...
 
 check: ## formatting, vet, staticcheck, modules, generated files, architecture
 	scripts/check
