@@ -15,6 +15,7 @@ type direction struct {
 	against  End  // and where dst does
 	masked   bool // dst is a service, to which frames are masked
 	bytes    atomic.Int64
+	copies   bool // there was no pipe to be had
 
 	mu      sync.Mutex // held by who writes to dst
 	frames  frames
@@ -29,22 +30,28 @@ func (d *direction) run() {
 	defer d.tunnel.halved()
 	defer d.src.recycle()
 	for {
+		if d.splices() {
+			if !d.passUnseen() {
+				return
+			}
+			continue
+		}
 		p, err := d.src.next()
 		if len(p) > 0 && !d.take(p) {
 			return
 		}
-		switch {
-		case err == io.EOF:
-			d.tunnel.note(d.by)
-			if d.dst.CloseWrite() != nil {
-				d.tunnel.kill() // it has no halves
-			}
-			return
-		case err != nil:
-			d.tunnel.note(d.by)
-			d.tunnel.kill()
+		if err != nil {
+			d.over(err)
 			return
 		}
+	}
+}
+
+// over is what follows where src has ended, or failed.
+func (d *direction) over(err error) {
+	d.tunnel.note(d.by)
+	if err != io.EOF || d.dst.CloseWrite() != nil { // it has no halves
+		d.tunnel.kill()
 	}
 }
 

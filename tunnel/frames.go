@@ -43,6 +43,13 @@ func (f *frames) step(p []byte) int {
 	return n
 }
 
+// skip follows n bytes of the frame under way, which has at least as many left.
+func (f *frames) skip(n uint64) {
+	if f.left -= n; f.left == 0 {
+		f.ended()
+	}
+}
+
 // ended notes the end of a frame.
 func (f *frames) ended() {
 	f.closed = f.closed || f.opcode == opClose

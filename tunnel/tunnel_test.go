@@ -261,3 +261,73 @@ func TestWhoSaysCloseFirst(t *testing.T) {
 		}
 	})
 }
+
+// connected returns both ends of a TCP connection.
+func connected(t testing.TB) (dialled, accepted net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if dialled, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if accepted, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dialled.Close(); accepted.Close() })
+	return dialled, accepted
+}
+
+// Large frames pass by the kernel's hands, both ways, among small ones, and are
+// followed: a tunnel that ends in one is ended behind it.
+func TestLargeFrames(t *testing.T) {
+	k := NewKeeper()
+	client, ours := connected(t)
+	service, theirs := connected(t)
+	outcome := make(chan Outcome, 1)
+	go func() { outcome <- k.Join(Side{Conn: ours}, Side{Conn: theirs}, day) }()
+	big := strings.Repeat("0123456789abcdef", 4<<20/16)
+	for _, masked := range []bool{true, false} {
+		from, to := client, service
+		if !masked {
+			from, to = to, from
+		}
+		for range 3 {
+			sent := append(append(frame(2, big, masked), frame(1, "small", masked)...), frame(2, big[:300<<10], masked)...)
+			go func() { _, _ = from.Write(sent) }()
+			if got := read(t, to, len(sent)); got != string(sent) {
+				t.Fatalf("masked %v: other bytes came", masked)
+			}
+		}
+	}
+	half := frame(2, big, false)
+	write(t, service, half[:1<<20])
+	read(t, client, 1<<20)
+	go k.Drain(0)
+	go func() { _, _ = service.Write(half[1<<20:]) }()
+	read(t, client, len(half)-1<<20)
+	if got := read(t, client, 2); got[0] != 0x88 {
+		t.Errorf("behind the frame came %q", got)
+	}
+	_ = client.Close()
+	_ = service.Close()
+	if o := <-outcome; o.End != Shutdown {
+		t.Errorf("ended by %s", o.End)
+	}
+}
+
+func BenchmarkLargeFrames(b *testing.B) {
+	client, ours := connected(b)
+	service, theirs := connected(b)
+	go NewKeeper().Join(Side{Conn: ours}, Side{Conn: theirs}, day)
+	sent := frame(2, strings.Repeat("x", 4<<20), true)
+	go func() { _, _ = io.Copy(io.Discard, service) }()
+	b.SetBytes(int64(len(sent)))
+	for b.Loop() {
+		if _, err := client.Write(sent); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
