@@ -1,11 +1,8 @@
 package edge
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"time"
 
@@ -96,15 +93,5 @@ func (k *ticketKey) open(ticket, about []byte) ([]byte, bool) {
 }
 
 func (k *ticketKey) aead(salt []byte) cipher.AEAD {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write(salt[:ticketSalt])
-	block, err := aes.NewCipher(mac.Sum(nil))
-	if err != nil {
-		panic(err) // a key of 32 bytes is never refused
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
+	return secrets.AEAD(k[:], "", salt[:ticketSalt])
 }

@@ -1,11 +1,8 @@
 package iam
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -88,18 +85,7 @@ func (s *Sealer) plain(sealed []byte) ([]byte, bool) {
 
 // aead is the cipher of one token, by the salt at its beginning.
 func (k *sessionKey) aead(token []byte) cipher.AEAD {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte("gatehouse session token"))
-	mac.Write(token[:1+saltSize])
-	block, err := aes.NewCipher(mac.Sum(nil))
-	if err != nil {
-		panic(err) // a key of 32 bytes is never refused
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
+	return secrets.AEAD(k[:], "gatehouse session token", token[:1+saltSize])
 }
 
 // sessionKeys is the document of the keys of session tokens.

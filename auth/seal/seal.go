@@ -4,11 +4,8 @@
 package seal
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -131,16 +128,5 @@ func (r *Ring) Open(purpose, text string) ([]byte, bool) {
 
 // aead is the cipher of one message, by its head.
 func (k *key) aead(head []byte) cipher.AEAD {
-	mac := hmac.New(sha256.New, k.Secret)
-	mac.Write([]byte("gatehouse cookie"))
-	mac.Write(head[:headSize])
-	block, err := aes.NewCipher(mac.Sum(nil))
-	if err != nil {
-		panic(err) // a key of 32 bytes is never refused
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
+	return secrets.AEAD(k.Secret, "gatehouse cookie", head[:headSize])
 }

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"strings"
 
+	"gatehouse/exchange"
 	"gatehouse/waf/crs/inspect"
 )
 
@@ -310,8 +311,8 @@ func unescapePercent(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
-			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi < 16 && lo < 16 {
-				b.WriteByte(hi<<4 | lo)
+			if c, ok := exchange.Unhex(s[i+1], s[i+2]); ok {
+				b.WriteByte(c)
 				i += 2
 				continue
 			}
@@ -319,16 +320,4 @@ func unescapePercent(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 16
 }
