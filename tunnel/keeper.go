@@ -23,6 +23,7 @@ const (
 type Keeper struct {
 	opened  atomic.Uint64
 	in, out atomic.Uint64 // bytes of those that have ended
+	pipes   atomic.Int32  // that are open
 
 	mu       sync.Mutex
 	open     map[*tunnel]struct{}
@@ -78,6 +79,7 @@ func (k *Keeper) Run(f func()) { go f() }
 // one more.
 func (k *Keeper) Join(client, service Side, l Limits) Outcome {
 	t := newTunnel(client, service, l)
+	t.pipes = &k.pipes
 	if k.enter(t) {
 		t.finish(Shutdown)
 	}

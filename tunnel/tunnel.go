@@ -16,9 +16,10 @@ const (
 type tunnel struct {
 	limits Limits
 	began  time.Time
-	moved  atomic.Int64 // when a byte passed last, since began
-	up     direction    // from the client
-	down   direction    // to it
+	moved  atomic.Int64  // when a byte passed last, since began
+	up     direction     // from the client
+	down   direction     // to it
+	pipes  *atomic.Int32 // of all tunnels
 
 	mu    sync.Mutex
 	timer *time.Timer

@@ -318,6 +318,29 @@ func TestLargeFrames(t *testing.T) {
 	}
 }
 
+// Where the pipes are used up, large frames are copied.
+func TestLargeFramesWithoutPipes(t *testing.T) {
+	k := NewKeeper()
+	k.pipes.Store(mostPipes)
+	client, ours := connected(t)
+	service, theirs := connected(t)
+	outcome := make(chan Outcome, 1)
+	go func() { outcome <- k.Join(Side{Conn: ours}, Side{Conn: theirs}, day) }()
+	sent := frame(2, strings.Repeat("x", 1<<20), true)
+	for range 2 {
+		go func() { _, _ = client.Write(sent) }()
+		if got := read(t, service, len(sent)); got != string(sent) {
+			t.Fatal("other bytes came")
+		}
+	}
+	_ = client.Close()
+	_ = service.Close()
+	<-outcome
+	if n := k.pipes.Load(); n != mostPipes {
+		t.Errorf("%d pipes are counted, want %d", n, mostPipes)
+	}
+}
+
 func BenchmarkLargeFrames(b *testing.B) {
 	client, ours := connected(b)
 	service, theirs := connected(b)

@@ -21,10 +21,19 @@ func (d *direction) splices() bool {
 	return !d.closed
 }
 
+// mostPipes is how many frames pass by the kernel's hands at a time: who sends a
+// large one slowly is not to hold descriptors that others need.
+const mostPipes = 256
+
 // passUnseen passes the rest of the frame on without a look at it, and reports
-// whether more is wanted. Without a descriptor to spare the tunnel copies from
+// whether more is wanted. Without a pipe to spare this direction copies from
 // then on.
 func (d *direction) passUnseen() bool {
+	defer d.tunnel.pipes.Add(-1)
+	if d.tunnel.pipes.Add(1) > mostPipes {
+		d.copies = true
+		return true
+	}
 	pipe, err := socket.NewPipe()
 	if err != nil {
 		d.copies = true
